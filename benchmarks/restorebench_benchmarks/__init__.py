@@ -1,0 +1,1 @@
+"""Suites, tasks, data sets, protocols, degradations and the embedded sample."""

@@ -1,0 +1,226 @@
+"""`Method`: one network (or classical algorithm) behind one contract, and the card that names it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from restorebench.errors import ConfigError, DeviceError, RestoreError, did_you_mean
+
+Status = Literal["baseline", "parity-proven", "reconstruction", "external"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+MIN_SIDE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What is known about a method, whatever weights it carries."""
+
+    title: str
+    """How tables print it, for instance ``PromptIR``."""
+    paper: str
+    """Authors, title, venue, arXiv number; for a classical algorithm its reference."""
+    status: Status
+    """``parity-proven``: equal to the authors' code; ``reconstruction``: built from the paper alone."""
+    code: str = "none released"
+    """The authors' repository and the commit that the golden values came from."""
+    code_licence: str = "not applicable"
+    weights_licence: str = "not applicable"
+    checkpoint: str = ""
+    """What would give weights: the name under which the authors publish them. Empty: none exist."""
+    trained_on: tuple[str, ...] = ()
+    """Degradations that the published checkpoints were trained on."""
+    colour_order: Literal["rgb", "bgr"] = "rgb"
+    """What the network itself is fed; `Method.restore` always takes and returns RGB."""
+    size_multiple: int = 1
+    """Height and width that the network takes; `Method.restore` pads by reflection and cuts back."""
+    size_minimum: int = 1
+    needs_weights: bool = True
+    """False for an algorithm that restores without any learned weights."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers has to know: defects of the official code, open choices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Where a network's weights come from. Travels with every number they produce."""
+
+    file: str
+    """Name of the file, without its folder."""
+    sha256: str
+    """Hash of the file as it lay on disk."""
+    container: str
+    """The entries that were unwrapped to reach the tensors, such as ``state_dict > net.``"""
+    ema: bool = False
+    """Whether the file's exponential moving average was taken."""
+    strict: bool = True
+    """False when tensors were missing or left over and the user allowed it."""
+    coverage: str = ""
+    """How many of the network's tensors the file filled."""
+
+
+class Method:
+    """A restoration method. Blind: it is given an image and never told the task.
+
+    A subclass names its card and its network; the constructor keywords of the network are the
+    method's configuration. Only methods with special needs override more.
+
+    Args:
+        device: a torch device, such as ``cpu`` or ``cuda:0``.
+        precision: ``float32``, or the type of the autocast that the network runs under.
+        config: keywords of the network's constructor, such as ``dim=16``.
+
+    Raises:
+        ConfigError: for a keyword or value that the network does not take.
+        DeviceError: if the device does not exist here.
+    """
+
+    info: ClassVar[Card]
+    network_class: ClassVar[Callable[..., nn.Module]]
+
+    def __init__(
+        self, *, device: str = "cpu", precision: Precision = "float32", **config: Any
+    ) -> None:
+        self.device = find_device(device)
+        self.precision = precision
+        self.config = config
+        self.weights: Weights | None = None
+        self.network = self._build(config).eval().requires_grad_(False).to(self.device)
+        _use_channels_last(self.network)
+
+    def _build(self, config: dict[str, Any]) -> nn.Module:
+        known = inspect.signature(self.network_class).parameters
+        for key in config:
+            if key not in known:
+                raise ConfigError(
+                    f"{self.info.title} takes no {key!r}.{did_you_mean(key, known)} "
+                    f"It takes: {', '.join(known) or 'nothing'}."
+                )
+        # Untrained networks must be the same everywhere, and must not disturb the caller's stream.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            try:
+                return self.network_class(**config)
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"{self.info.title} cannot be built: {error}") from error
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the network on padded images in its own colour order; override for other outputs."""
+        restored: Tensor = self.network(x)
+        return restored
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Restore a batch of images.
+
+        Args:
+            x: degraded images (N, 3, H, W), RGB, float32 in [0, 1], H and W at least 16.
+
+        Returns:
+            Restored images of the same shape, float32, on the CPU or device that ``x`` was on;
+            not clamped, since that is the protocol's business.
+
+        Raises:
+            RestoreError: if ``x`` is no such batch, or the network returns another shape.
+        """
+        height, width = x.shape[-2:]
+        padded = self.prepare(x)
+        with self.inference():
+            restored = self.forward(padded)
+        if restored.shape != padded.shape:
+            raise RestoreError(
+                f"{self.info.title} returned {tuple(restored.shape)} for {tuple(padded.shape)}"
+            )
+        return self._in_order(restored[..., :height, :width]).to(x.device, torch.float32)
+
+    def embedding(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the method's representation of the degradation in ``x``, named arrays (N, ...).
+
+        Args:
+            x: degraded images as for `restore`.
+
+        Raises:
+            RestoreError: if the method has no such representation.
+        """
+        raise RestoreError(f"{self.info.title} has no degradation embedding")
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Return ``x`` as the network takes it: checked, in its colour order, padded, on its device."""
+        check_batch(x)
+        multiple, minimum = self.info.size_multiple, self.info.size_minimum
+        padded = reflect_to_multiple(self._in_order(x).to(self.device), multiple, minimum)
+        return padded.contiguous(memory_format=torch.channels_last)
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Run what is inside without gradients, under the method's precision."""
+        dtype = getattr(torch, self.precision)
+        reduced = dtype is not torch.float32
+        with torch.inference_mode(), torch.autocast(self.device.type, dtype, enabled=reduced):
+            yield
+
+    def _in_order(self, x: Tensor) -> Tensor:
+        return x.flip(1) if self.info.colour_order == "bgr" else x
+
+
+def find_device(name: str) -> torch.device:
+    """Return the torch device called ``name``.
+
+    Raises:
+        DeviceError: if torch knows no such device or this machine has none.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DeviceError(f"device {name!r} cannot be used: {reason}; try --device cpu") from error
+    return device
+
+
+def check_batch(x: Tensor) -> None:
+    """Refuse anything but (N, 3, H, W) float32 with sides of at least 16 pixels.
+
+    Raises:
+        RestoreError: which says what was found.
+    """
+    if x.ndim != 4 or x.shape[1] != 3 or x.dtype != torch.float32:
+        raise RestoreError(
+            f"restore takes (N, 3, H, W) float32 in [0, 1], got {tuple(x.shape)} {x.dtype}"
+        )
+    if min(x.shape[-2:]) < MIN_SIDE:
+        raise RestoreError(
+            f"restore takes images of at least {MIN_SIDE}x{MIN_SIDE} pixels, "
+            f"got {x.shape[-1]}x{x.shape[-2]}"
+        )
+
+
+def reflect_to_multiple(x: Tensor, multiple: int, minimum: int = 1) -> Tensor:
+    """Pad (N, C, H, W) at the right and bottom by reflection, without repeating the edge.
+
+    Args:
+        x: images; unlike torch's own padding, any amount may be added, by reflecting on.
+        multiple: what height and width become a multiple of.
+        minimum: the least height and width.
+    """
+    for axis in (-2, -1):
+        size = x.shape[axis]
+        target = -(-max(size, minimum) // multiple) * multiple
+        if target != size:
+            # Positions walk 0 .. size-1 and back again, with period 2 (size - 1).
+            walk = torch.arange(target, device=x.device) % (2 * (size - 1))
+            x = x.index_select(axis, torch.where(walk < size, walk, 2 * (size - 1) - walk))
+    return x
+
+
+def _use_channels_last(network: nn.Module) -> None:
+    # Module.to(memory_format=...) refuses networks that hold tensors of other ranks.
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

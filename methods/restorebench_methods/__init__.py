@@ -1,0 +1,1 @@
+"""The networks and classical algorithms of restorebench, each an entry point `restorebench.methods`."""

@@ -1,0 +1,186 @@
+"""The building blocks of Restormer, which most all-in-one networks share.
+
+Restormer: Efficient Transformer for High-Resolution Image Restoration (Zamir et al., CVPR 2022,
+arXiv 2111.09881), section 3. Feature maps are (B, C, H, W); all convolutions pad with zeros. The
+attribute names are those of the released checkpoints.
+
+Every block works in either memory layout and returns the one it was given, without copies in
+``channels_last``, which is where these networks are fastest.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class _Affine(nn.Module):
+    """The scale and shift of a layer norm, under the key ``body`` of the checkpoints."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+
+class LayerNorm(nn.Module):
+    """Layer norm over the channels of every pixel, population variance, epsilon 1e-5."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.body = _Affine(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W) along C."""
+        shape = self.body.weight.shape
+        pixels = F.layer_norm(x.movedim(1, -1), shape, self.body.weight, self.body.bias, 1e-5)
+        return pixels.movedim(-1, 1)
+
+
+def channel_attention(q: Tensor, k: Tensor, v: Tensor, temperature: Tensor) -> Tensor:
+    """Attention between channels: the transposed attention of MDTA (Restormer, equation 1).
+
+    ``A = softmax(q k^T * temperature)`` with q and k of unit length along the pixels, so each
+    head has a (C/h, C/h) map and the cost is linear in the number of pixels.
+
+    Args:
+        q: queries (B, C, H, W); channel ``head * C/h + i`` belongs to ``head``.
+        k: keys, same shape.
+        v: values, same shape.
+        temperature: one factor for each head, (h, 1, 1); it multiplies.
+
+    Returns:
+        ``A v`` as (B, C, H, W).
+    """
+    heads, size = temperature.shape[0], q.shape[-2:]
+    q, k, v = (t.flatten(2).unflatten(1, (heads, -1)) for t in (q, k, v))
+    q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
+    attention = (q @ k.transpose(-2, -1) * temperature).softmax(dim=-1)
+    return (attention @ v).flatten(1, 2).unflatten(-1, size)
+
+
+def depthwise(channels: int, kernel_size: int = 3, *, bias: bool = False) -> nn.Conv2d:
+    """A depth-wise convolution that keeps the size."""
+    padding = kernel_size // 2
+    return nn.Conv2d(channels, channels, kernel_size, padding=padding, groups=channels, bias=bias)
+
+
+class MDTA(nn.Module):
+    """Multi-Dconv head transposed attention (Restormer, section 3.1)."""
+
+    def __init__(self, dim: int, heads: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.qkv = nn.Conv2d(dim, dim * 3, 1, bias=bias)
+        self.qkv_dwconv = depthwise(dim * 3, bias=bias)
+        self.project_out = nn.Conv2d(dim, dim, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the channels of (B, C, H, W)."""
+        q, k, v = self.qkv_dwconv(self.qkv(x)).chunk(3, dim=1)
+        return cast(Tensor, self.project_out(channel_attention(q, k, v, self.temperature)))
+
+
+def gelu_gate(x: Tensor) -> Tensor:
+    """Halve the channels: ``gelu(first half) * second half``, exact (erf) GELU."""
+    x1, x2 = x.chunk(2, dim=1)
+    return F.gelu(x1) * x2
+
+
+class GDFN(nn.Module):
+    """Gated-Dconv feed-forward network (Restormer, section 3.2); hidden width int(dim * expansion)."""
+
+    def __init__(self, dim: int, expansion: float, *, bias: bool = False) -> None:
+        super().__init__()
+        hidden = int(dim * expansion)
+        self.project_in = nn.Conv2d(dim, hidden * 2, 1, bias=bias)
+        self.dwconv = depthwise(hidden * 2, bias=bias)
+        self.project_out = nn.Conv2d(hidden, dim, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform each pixel of (B, C, H, W) with its neighbours."""
+        return cast(Tensor, self.project_out(gelu_gate(self.dwconv(self.project_in(x)))))
+
+
+class TransformerBlock(nn.Module):
+    """``x + MDTA(norm(x))``, then ``x + GDFN(norm(x))`` (Restormer, figure 2)."""
+
+    def __init__(self, dim: int, heads: int, expansion: float, *, bias: bool = False) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm(dim)
+        self.attn = MDTA(dim, heads, bias=bias)
+        self.norm2 = LayerNorm(dim)
+        self.ffn = GDFN(dim, expansion, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        x = x + self.attn(self.norm1(x))
+        return cast(Tensor, x + self.ffn(self.norm2(x)))
+
+
+def transformer_level(dim: int, heads: int, expansion: float, blocks: int) -> nn.Sequential:
+    """One level of the U-Net: ``blocks`` transformer blocks of the same width."""
+    return nn.Sequential(*(TransformerBlock(dim, heads, expansion) for _ in range(blocks)))
+
+
+class PatchEmbed(nn.Module):
+    """The 3x3 convolution that turns the image into features."""
+
+    def __init__(self, channels: int, dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(channels, dim, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, dim, H, W)."""
+        return cast(Tensor, self.proj(x))
+
+
+class Downsample(nn.Module):
+    """Halve the size and double the width: 3x3 convolution, then pixel-unshuffle."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        conv = nn.Conv2d(dim, dim // 2, 3, padding=1, bias=False)
+        self.body = nn.Sequential(conv, nn.PixelUnshuffle(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, 2C, H/2, W/2)."""
+        return cast(Tensor, self.body(x))
+
+
+class Upsample(nn.Module):
+    """Double the size and halve the width: 3x3 convolution, then pixel-shuffle."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        conv = nn.Conv2d(dim, dim * 2, 3, padding=1, bias=False)
+        self.body = nn.Sequential(conv, nn.PixelShuffle(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C/2, 2H, 2W)."""
+        return cast(Tensor, self.body(x))
+
+
+def check_levels(num_blocks: object, heads: object, dim: int) -> None:
+    """Refuse a U-Net whose blocks, heads and width do not go together.
+
+    Raises:
+        ValueError: if there are not four levels, a count is below 1, or a level's width (dim,
+            2 dim, 4 dim, 8 dim) is not a multiple of its heads.
+    """
+    for name, levels in (("num_blocks", num_blocks), ("heads", heads)):
+        if not isinstance(levels, (tuple, list)) or len(levels) != 4:
+            raise ValueError(f"{name} needs four numbers, one for each level, got {levels!r}")
+        if not all(isinstance(n, int) and n >= 1 for n in levels):
+            raise ValueError(f"{name} needs whole numbers of at least 1, got {levels!r}")
+    if dim < 2 or dim % 2:
+        raise ValueError(f"dim must be an even number of at least 2, got {dim}")
+    assert isinstance(heads, (tuple, list))
+    for level, n in enumerate(heads):
+        if (dim << level) % n:
+            raise ValueError(
+                f"level {level + 1} is {dim << level} wide, not a multiple of {n} heads"
+            )

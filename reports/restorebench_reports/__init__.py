@@ -1,0 +1,1 @@
+"""Renderers: from a leaderboard to a terminal, HTML, LaTeX, Markdown or CSV."""

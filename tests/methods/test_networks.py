@@ -1,0 +1,155 @@
+"""Every network against its authors' code: state_dict, golden outputs, parameters, MACs.
+
+The golden values were made by the authors' networks with weights that are a function of the
+tensors' names; see the README of the reference folder. Nothing here names a network: what is
+tested is whatever `restorebench.methods` offers and the reference folder knows.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from restorebench.method import Method
+
+METHODS = {e.name: e for e in entry_points(group="restorebench.methods")}
+TOLERANCE = {"float32": 5e-5, "float64": 1e-11}
+# The authors' Fourier experts of MoCE-IR compute in float32 even in a float64 network.
+FLOAT64_EXCEPTIONS = {"moce_ir": 1e-7, "moce_ir_s": 1e-7}
+
+
+@cache
+def weights_module(reference: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("weights", reference / "weights.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Golden:
+    """One network's facts, and the same network of ours filled with the same weights."""
+
+    def __init__(self, name: str, reference: Path) -> None:
+        if not (reference / name / "manifest.json").is_file():
+            pytest.skip(f"the reference folder knows no {name}")
+        self.manifest = json.loads((reference / name / "manifest.json").read_text())
+        self.complexity = json.loads((reference / name / "complexity.json").read_text())
+        golden = reference / name / "golden.npz"
+        self.arrays = dict(np.load(golden)) if golden.is_file() else {}
+        self.weights = weights_module(reference)
+        self.method: Method = METHODS[name].load()()
+        self.weights.fill_(self.method.network.state_dict())
+
+    def inputs(self, group: str) -> list[tuple[str, Tensor]]:
+        """Return the inputs that the arrays of a group were made from."""
+        prefix = f"{group}/"
+        keys = [k.removeprefix(prefix) for k in self.arrays if k.startswith(prefix)]
+        return [(k, self.weights.make_input(**self.weights.INPUTS[k])) for k in keys]
+
+
+@pytest.fixture(scope="module", params=sorted(METHODS))
+def golden(request: pytest.FixtureRequest, reference: Path) -> Golden:
+    return Golden(request.param, reference)
+
+
+def largest_difference(ours: Tensor, theirs: Any) -> float:
+    assert ours.shape == theirs.shape
+    return float((ours - torch.from_numpy(theirs)).abs().max())
+
+
+def test_the_state_dict_is_the_authors_key_for_key_and_shape_for_shape(golden: Golden) -> None:
+    ours = [
+        [key, list(t.shape), str(t.dtype).removeprefix("torch.")]
+        for key, t in golden.method.network.state_dict().items()
+    ]
+    assert ours == golden.manifest.get("state_dict", golden.manifest.get("proposed_state_dict"))
+
+
+def test_the_filled_weights_have_the_published_checksum(golden: Golden) -> None:
+    if "fill_checksum" not in golden.manifest:
+        pytest.skip("a network without released code has no checksum")
+    ours = golden.weights.checksum(golden.method.network.state_dict())
+    assert ours == pytest.approx(golden.manifest["fill_checksum"], rel=1e-9)
+
+
+def test_the_parameters_are_counted_as_in_the_reference(golden: Golden) -> None:
+    ours = sum(p.numel() for p in golden.method.network.parameters())
+    assert ours == golden.complexity["parameters"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_restored_images_equal_the_authors(golden: Golden, threads: int) -> None:
+    if not golden.arrays:
+        pytest.skip("no code was released, so there are no golden outputs")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for key, x in golden.inputs("out"):
+            with torch.no_grad():
+                restored = golden.method.network(x)
+            difference = largest_difference(restored, golden.arrays[f"out/{key}"])
+            assert difference < TOLERANCE["float32"], key
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_method_restores_what_its_network_restores(golden: Golden) -> None:
+    if not golden.arrays:
+        pytest.skip("no code was released, so there are no golden outputs")
+    bgr = golden.method.info.colour_order == "bgr"
+    for key, x in golden.inputs("out"):
+        restored = golden.method.restore(x.flip(1) if bgr else x)
+        restored = restored.flip(1) if bgr else restored
+        difference = largest_difference(restored, golden.arrays[f"out/{key}"])
+        assert difference < TOLERANCE["float32"], key
+
+
+def test_restored_images_equal_the_authors_in_double_precision(
+    golden: Golden, reference: Path
+) -> None:
+    if not golden.arrays:
+        pytest.skip("no code was released, so there are no golden outputs")
+    fresh = Golden(golden.manifest["method"], reference)  # double() changes the network for good
+    network = fresh.method.network.double()
+    tolerance = FLOAT64_EXCEPTIONS.get(golden.manifest["method"], TOLERANCE["float64"])
+    for key, x in fresh.inputs("out_f64"):
+        with torch.no_grad():
+            difference = largest_difference(network(x.double()), fresh.arrays[f"out_f64/{key}"])
+        assert difference < tolerance, key
+
+
+def test_degradation_embeddings_equal_the_authors(golden: Golden) -> None:
+    if type(golden.method).embedding is Method.embedding or not golden.arrays:
+        pytest.skip("no embedding, or no golden values of it")
+    compared = 0
+    for key, x in golden.inputs("out"):
+        x = x.flip(1) if golden.method.info.colour_order == "bgr" else x
+        for name, ours in golden.method.embedding(x).items():
+            if f"{name}/{key}" in golden.arrays:
+                theirs = golden.arrays[f"{name}/{key}"]
+                assert largest_difference(ours, theirs) < TOLERANCE["float32"], (name, key)
+                compared += 1
+    assert compared > 0
+
+
+def test_macs_at_224_are_those_of_the_reference(golden: Golden) -> None:
+    at_224 = golden.complexity["results"]["1x3x224x224"]
+    network = METHODS[golden.manifest["method"]].load()().network.to("meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.empty(1, 3, 224, 224, device="meta"))
+    # Sums written as products elsewhere, such as mixing PromptIR's prompts, move the last digits.
+    expected = at_224["torch_FlopCounterMode_MACs"]
+    assert counter.get_total_flops() / 2 == pytest.approx(expected, rel=1e-3)
