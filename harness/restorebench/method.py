@@ -1,4 +1,4 @@
-"""`Method`: one network (or classical algorithm) behind one contract, and the card that names it."""
+"""`Method`: one network or classical algorithm behind one contract, and the card that names it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Card:
     paper: str
     """Authors, title, venue, arXiv number; for a classical algorithm its reference."""
     status: Status
-    """``parity-proven``: equal to the authors' code; ``reconstruction``: built from the paper alone."""
+    """``parity-proven``: equal to the authors' code; ``reconstruction``: from the paper alone."""
     code: str = "none released"
     """The authors' repository and the commit that the golden values came from."""
     code_licence: str = "not applicable"
@@ -40,7 +40,7 @@ class Card:
     colour_order: Literal["rgb", "bgr"] = "rgb"
     """What the network itself is fed; `Method.restore` always takes and returns RGB."""
     size_multiple: int = 1
-    """Height and width that the network takes; `Method.restore` pads by reflection and cuts back."""
+    """Of height and width, as the network needs it; `Method.restore` pads and cuts back."""
     size_minimum: int = 1
     needs_weights: bool = True
     """False for an algorithm that restores without any learned weights."""
@@ -151,7 +151,11 @@ class Method:
         raise RestoreError(f"{self.info.title} has no degradation embedding")
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Return ``x`` as the network takes it: checked, in its colour order, padded, on its device."""
+        """Return ``x`` as the network takes it: checked, in its colour order, padded, on its device.
+
+        Raises:
+            RestoreError: if ``x`` is no batch of images.
+        """
         check_batch(x)
         multiple, minimum = self.info.size_multiple, self.info.size_minimum
         padded = reflect_to_multiple(self._in_order(x).to(self.device), multiple, minimum)

@@ -1,1 +1,1 @@
-"""The networks and classical algorithms of restorebench, each an entry point `restorebench.methods`."""
+"""The networks and classical algorithms, each an entry point of group `restorebench.methods`."""
