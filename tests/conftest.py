@@ -1,4 +1,4 @@
-"""Where the tests find the reference facts and the real images, when they lie beside the project."""
+"""Where tests find the reference facts and the real images, if they lie beside the project."""
 
 from __future__ import annotations
 

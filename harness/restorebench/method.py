@@ -151,7 +151,7 @@ class Method:
         raise RestoreError(f"{self.info.title} has no degradation embedding")
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Return ``x`` as the network takes it: checked, in its colour order, padded, on its device.
+        """Return ``x`` as the network takes it: in its colour order, padded, on its device.
 
         Raises:
             RestoreError: if ``x`` is no batch of images.

@@ -59,7 +59,7 @@ def channel_attention(q: Tensor, k: Tensor, v: Tensor, temperature: Tensor) -> T
     q, k, v = (t.flatten(2).unflatten(1, (heads, -1)) for t in (q, k, v))
     q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
     attention = (q @ k.transpose(-2, -1) * temperature).softmax(dim=-1)
-    return (attention @ v).flatten(1, 2).unflatten(-1, size)
+    return cast(Tensor, (attention @ v).flatten(1, 2).unflatten(-1, size))
 
 
 def depthwise(channels: int, kernel_size: int = 3, *, bias: bool = False) -> nn.Conv2d:
@@ -91,7 +91,7 @@ def gelu_gate(x: Tensor) -> Tensor:
 
 
 class GDFN(nn.Module):
-    """Gated-Dconv feed-forward network (Restormer, section 3.2); hidden width int(dim * expansion)."""
+    """Gated-Dconv feed-forward network (Restormer, section 3.2), ``int(dim * expansion)`` wide."""
 
     def __init__(self, dim: int, expansion: float, *, bias: bool = False) -> None:
         super().__init__()

@@ -131,7 +131,7 @@ class PromptIR(nn.Module):
         self.output = nn.Conv2d(2 * c, 3, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Restore (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; the output is not clipped."""
+        """Restore (B, 3, H, W), RGB in [0, 1], sides multiples of 8; the output is not clipped."""
         return self._decode(x, *self._encode(x))[0]
 
     def prompt_weights(self, x: Tensor) -> dict[str, Tensor]:

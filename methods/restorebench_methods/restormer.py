@@ -69,7 +69,7 @@ class Restormer(nn.Module):
         self.output = nn.Conv2d(2 * c, 3, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Restore (B, 3, H, W), RGB in [0, 1], H and W multiples of 8; the output is not clipped."""
+        """Restore (B, 3, H, W), RGB in [0, 1], sides multiples of 8; the output is not clipped."""
         e1 = self.encoder_level1(self.patch_embed(x))  # C, H
         e2 = self.encoder_level2(self.down1_2(e1))  # 2C, H/2
         e3 = self.encoder_level3(self.down2_3(e2))  # 4C, H/4
