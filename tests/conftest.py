@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,6 +18,17 @@ def reference() -> Path:
     if not folder.is_dir():
         pytest.skip("the reference folder with golden outputs does not lie beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def reference_weights(reference: Path) -> ModuleType:
+    """The module that makes weights from tensor names, and inputs and image pairs from seeds."""
+    spec = importlib.util.spec_from_file_location("weights", reference / "weights.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

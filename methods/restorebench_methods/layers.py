@@ -105,13 +105,13 @@ class GDFN(nn.Module):
         return cast(Tensor, self.project_out(gelu_gate(self.dwconv(self.project_in(x)))))
 
 
-class TransformerBlock(nn.Module):
-    """``x + MDTA(norm(x))``, then ``x + GDFN(norm(x))`` (Restormer, figure 2)."""
+class PreNormBlock(nn.Module):
+    """``x + attn(norm(x))``, then ``x + GDFN(norm(x))`` (Restormer, figure 2), for any ``attn``."""
 
-    def __init__(self, dim: int, heads: int, expansion: float, *, bias: bool = False) -> None:
+    def __init__(self, dim: int, attn: nn.Module, expansion: float, *, bias: bool = False) -> None:
         super().__init__()
         self.norm1 = LayerNorm(dim)
-        self.attn = MDTA(dim, heads, bias=bias)
+        self.attn = attn
         self.norm2 = LayerNorm(dim)
         self.ffn = GDFN(dim, expansion, bias=bias)
 
@@ -119,6 +119,13 @@ class TransformerBlock(nn.Module):
         """Map (B, C, H, W) to the same shape."""
         x = x + self.attn(self.norm1(x))
         return cast(Tensor, x + self.ffn(self.norm2(x)))
+
+
+class TransformerBlock(PreNormBlock):
+    """Restormer's block: `PreNormBlock` around `MDTA`."""
+
+    def __init__(self, dim: int, heads: int, expansion: float, *, bias: bool = False) -> None:
+        super().__init__(dim, MDTA(dim, heads, bias=bias), expansion, bias=bias)
 
 
 def transformer_level(dim: int, heads: int, expansion: float, blocks: int) -> nn.Sequential:

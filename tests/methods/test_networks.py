@@ -27,6 +27,9 @@ METHODS = {e.name: e for e in entry_points(group="restorebench.methods")}
 TOLERANCE = {"float32": 5e-5, "float64": 1e-11}
 # The authors' Fourier experts of MoCE-IR compute in float32 even in a float64 network.
 FLOAT64_EXCEPTIONS = {"moce_ir": 1e-7, "moce_ir_s": 1e-7}
+# MACs at 224 that we write as matrix products and the authors as sums, which the counter does not
+# see: the low-rank gates of NDR-Restore. Its own test derives the number.
+MACS_OF_SUMS = {"ndr_restore": 134_873_088}
 
 
 @cache
@@ -146,10 +149,13 @@ def test_degradation_embeddings_equal_the_authors(golden: Golden) -> None:
 
 
 def test_macs_at_224_are_those_of_the_reference(golden: Golden) -> None:
+    if "results" not in golden.complexity:
+        pytest.skip("the cost depends on the image; a test of the method itself measures it")
     at_224 = golden.complexity["results"]["1x3x224x224"]
     network = METHODS[golden.manifest["method"]].load()().network.to("meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.empty(1, 3, 224, 224, device="meta"))
     # Sums written as products elsewhere, such as mixing PromptIR's prompts, move the last digits.
-    expected = at_224["torch_FlopCounterMode_MACs"]
+    of_sums = MACS_OF_SUMS.get(golden.manifest["method"], 0)
+    expected = at_224["torch_FlopCounterMode_MACs"] + of_sums
     assert counter.get_total_flops() / 2 == pytest.approx(expected, rel=1e-3)

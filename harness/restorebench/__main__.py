@@ -1,0 +1,5 @@
+"""``python -m restorebench`` is the command ``restorebench``."""
+
+from restorebench.cli import main
+
+main()

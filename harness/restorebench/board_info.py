@@ -1,0 +1,146 @@
+"""What a board says beside its numbers: tasks, methods, protocol, sessions; kept as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from restorebench.metrics import Metric
+from restorebench.plan import Column, Plan, Row
+
+
+class Info(BaseModel):
+    """Base of what a board's JSON file holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MetricInfo(Info):
+    """A metric as tables print it."""
+
+    name: str
+    title: str
+    unit: str
+    digits: int
+    higher_is_better: bool
+
+
+class ColumnInfo(Info):
+    """A task, and which images it was scored on."""
+
+    name: str
+    title: str
+    kind: str
+    dataset: str
+    origin: str
+    count: int
+    """Images that each method is scored on."""
+    fingerprint: str
+    extent: str
+    tag: str
+    words: tuple[str, ...]
+    mix: str
+    where: str
+
+
+class RowInfo(Info):
+    """A method, and what its numbers rest on."""
+
+    name: str
+    title: str
+    paper: str
+    status: str
+    weights: str
+    weights_file: str | None
+    precision: str
+    config: str
+    code: str
+    words: tuple[str, ...]
+    absent: str | None
+    notes: tuple[str, ...]
+
+
+class BoardInfo(Info):
+    """Everything about a board except its records; written beside them as ``board.json``."""
+
+    schema_version: int = 1
+    suite: str
+    suite_version: int
+    title: str
+    average: str
+    protocol: str
+    protocol_hash: str
+    protocol_title: str
+    noise: str
+    device: str
+    metrics: tuple[MetricInfo, ...]
+    columns: tuple[ColumnInfo, ...]
+    rows: tuple[RowInfo, ...]
+    sessions: tuple[dict[str, Any], ...]
+
+
+def describe_plan(
+    plan: Plan, metrics: Mapping[str, Metric], sessions: Iterable[dict[str, Any]] = ()
+) -> BoardInfo:
+    """Return what a board of this plan says beside its numbers."""
+    return BoardInfo(
+        suite=plan.suite.name,
+        suite_version=plan.suite.version,
+        title=plan.suite.title,
+        average=plan.suite.average,
+        protocol=plan.protocol.id,
+        protocol_hash=plan.protocol.hash,
+        protocol_title=plan.protocol.spec.title,
+        noise=plan.protocol.noise.title,
+        device=plan.device,
+        metrics=tuple(_metric_info(name, metric) for name, metric in metrics.items()),
+        columns=tuple(_column_info(column) for column in plan.columns),
+        rows=tuple(_row_info(row) for row in plan.rows),
+        sessions=tuple(sessions),
+    )
+
+
+def _metric_info(name: str, metric: Metric) -> MetricInfo:
+    return MetricInfo(
+        name=name,
+        title=metric.title,
+        unit=metric.unit,
+        digits=metric.digits,
+        higher_is_better=metric.higher_is_better,
+    )
+
+
+def _column_info(column: Column) -> ColumnInfo:
+    return ColumnInfo(
+        name=column.task.name,
+        title=column.source.title,
+        kind=column.task.kind,
+        dataset=column.source.dataset.title,
+        origin=column.origin,
+        count=len(column.chosen),
+        fingerprint=column.fingerprint,
+        extent=column.extent,
+        tag=column.tag,
+        words=tuple(column.words()),
+        mix=column.mix,
+        where=column.task.real.dataset.where(),
+    )
+
+
+def _row_info(row: Row) -> RowInfo:
+    return RowInfo(
+        name=row.label,
+        title=row.card.title,
+        paper=row.card.paper,
+        status=row.card.status,
+        weights=row.weights,
+        weights_file=row.weights_file,
+        precision=row.precision,
+        config=str(dict(row.config)) if row.config else "",
+        code=row.code,
+        words=tuple(row.words()),
+        absent=row.absent,
+        notes=row.card.notes,
+    )

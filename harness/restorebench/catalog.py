@@ -1,0 +1,257 @@
+"""`Catalog`: every name a person may type, and what stands behind it.
+
+Three ways in, ours included: an entry point of an installed package, a plugin file on disk, or a
+YAML file by its path. Entry point groups:
+
+    restorebench.methods         name = "module:MethodSubclass"
+    restorebench.degradations    name = "module:DegradationDataclass"
+    restorebench.metrics         name = "module:METRIC"
+    restorebench.renderers       name = "module:function"
+    restorebench.datasets        name = "module:DATASET", or a folder of YAML files
+    restorebench.suites          name = "module:FOLDER" of YAML files; likewise
+    restorebench.tasks, restorebench.protocols and restorebench.noise
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from restorebench.dataset import Dataset, DatasetSpec, FolderDataset
+from restorebench.degradation import Degradation
+from restorebench.errors import SpecError, UnknownNameError, UsageError, did_you_mean
+from restorebench.metrics import Metric
+from restorebench.noise import NoiseScheme
+from restorebench.protocol import Protocol, ProtocolSpec
+from restorebench.provided import Provided, by_packages, by_plugins
+from restorebench.spec import Document, Location, Spec, place, read_yaml, validated
+from restorebench.suite import MixStep, SampleSpec, Source, Suite, SuiteSpec, Task, TaskSpec
+
+if TYPE_CHECKING:
+    from restorebench.method import Method
+
+GROUPS = (
+    "methods",
+    "degradations",
+    "metrics",
+    "renderers",
+    "datasets",
+    "suites",
+    "tasks",
+    "protocols",
+    "noise",
+)
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All names by group. Made once for each command and handed on; there is no global registry."""
+
+    groups: Mapping[str, Mapping[str, Provided]] = field(repr=False)
+
+    @classmethod
+    def installed(cls, plugins: Iterable[Path] = ()) -> Catalog:
+        """Return what the installed packages and the given plugin files provide.
+
+        Raises:
+            UsageError: if two of them provide the same name, or a plugin cannot be read.
+        """
+        groups: dict[str, dict[str, Provided]] = {group: {} for group in GROUPS}
+        for group, new in (*by_packages(GROUPS), *by_plugins(plugins, GROUPS)):
+            if new.name in groups[group]:
+                raise UsageError(f"two packages provide {group} {new.name!r}; rename one")
+            groups[group][new.name] = new
+        return cls(groups)
+
+    def names(self, group: str) -> list[str]:
+        """Return the sorted names of a group; YAML folders are opened."""
+        if group in ("suites", "tasks", "protocols", "noise"):
+            return sorted(self._files(group))
+        names = set(self.groups[group])
+        if group == "datasets":
+            folders = {n for n in names if isinstance(self._load(group, n), Traversable)}
+            names = names - folders | set(self._files(group))
+        return sorted(names)
+
+    def method(self, name: str) -> type[Method]:
+        """Return the method class called ``name``.
+
+        Raises:
+            UnknownNameError: with the nearest name.
+        """
+        found: type[Method] = self._load("methods", name)
+        return found
+
+    def provides(self, name: str, cls: type) -> bool:
+        """Tell whether ``cls`` is the method called ``name``, without importing other methods."""
+        target = self.groups["methods"][name].target
+        return target in (f"{cls.__module__}:{cls.__qualname__}", cls)
+
+    def metric(self, name: str) -> Metric:
+        """Return the metric implementation called ``name``."""
+        found: Metric = self._load("metrics", name)
+        return found
+
+    def renderers(self) -> dict[str, Callable[..., Path]]:
+        """Return all renderers by name."""
+        return {name: self._load("renderers", name) for name in self.names("renderers")}
+
+    def protocol(self, name: str, noise: str | None = None) -> Protocol:
+        """Return a protocol by name or YAML path, with its own noise scheme or another.
+
+        Raises:
+            UnknownNameError: if a name is unknown.
+            SpecError: if a file is wrong.
+        """
+        spec, document, file = self._spec("protocols", name, ProtocolSpec)
+        for key, implementation in spec.metrics.items():
+            if implementation not in self.groups["metrics"]:
+                at = place(document, ("metrics", key), file)
+                unknown = UnknownNameError("metric", implementation, self.names("metrics"))
+                raise SpecError(f"{at}: {unknown}")
+        scheme, _, _ = self._spec("noise", noise or spec.noise, NoiseScheme)
+        return Protocol(spec=spec, noise=scheme)
+
+    def suite(self, name: str) -> Suite:
+        """Return a suite by name or YAML path, with everything it names.
+
+        Paths inside a spec are relative to that spec's folder.
+
+        Raises:
+            UnknownNameError: if the suite is unknown.
+            SpecError: if a file is wrong or names something unknown.
+        """
+        spec, document, file = self._spec("suites", name, SuiteSpec)
+        tasks = []
+        for index, task in enumerate(spec.tasks):
+            if isinstance(task, TaskSpec):
+                tasks.append(self._task(task, document, ("tasks", index), file))
+            elif _is_path(task) or task in self._files("tasks"):
+                tasks.append(self.task(_beside(file, task)))
+            else:
+                at = place(document, ("tasks", index), file)
+                raise SpecError(f"{at}: {UnknownNameError('task', task, self.names('tasks'))}")
+        names = [task.name for task in tasks]
+        if len(set(names)) < len(names):
+            raise SpecError(f"{place(document, ('tasks',), file)}: a task is named twice: {names}")
+        return Suite(
+            name=spec.name,
+            version=spec.version,
+            title=spec.title,
+            average=spec.average,
+            tasks=tuple(tasks),
+        )
+
+    def task(self, name: str) -> Task:
+        """Return a task by name or YAML path."""
+        spec, document, file = self._spec("tasks", name, TaskSpec)
+        return self._task(spec, document, (), file)
+
+    def dataset(self, name: str) -> Dataset:
+        """Return a data set by name or YAML path."""
+        if name in self.groups["datasets"]:
+            found = self._load("datasets", name)
+            if isinstance(found, Dataset):
+                return found
+        spec, _, _ = self._spec("datasets", name, DatasetSpec)
+        return FolderDataset(spec)
+
+    def _task(self, spec: TaskSpec, document: Document, at: Location, file: str) -> Task:
+        sample = None
+        if spec.sample is not None:
+            sample = self._source(spec.sample, document, (*at, "sample"), file)
+        return Task(
+            name=spec.name,
+            title=spec.title,
+            kind=spec.kind,
+            real=self._source(spec, document, at, file),
+            sample=sample,
+            fingerprint=spec.fingerprint,
+        )
+
+    def _source(
+        self, spec: TaskSpec | SampleSpec, document: Document, at: Location, file: str
+    ) -> Source:
+        try:
+            dataset = self.dataset(_beside(file, spec.dataset))
+        except UnknownNameError as error:
+            raise SpecError(f"{place(document, (*at, 'dataset'), file)}: {error}") from error
+        mix = []
+        for index, step in enumerate(spec.steps()):
+            try:
+                mix.append(self.degradation(step))
+            except UsageError as error:
+                where = place(document, (*at, "mix", index, step.name), file)
+                raise SpecError(f"{where}: {error}") from error
+        return Source(spec.title, dataset, tuple(mix))
+
+    def degradation(self, step: MixStep) -> Degradation:
+        """Return one degradation of a mix with its parameters.
+
+        Raises:
+            UnknownNameError: if no degradation has the name.
+            SpecError: if it takes no such parameter or value.
+        """
+        cls = self._load("degradations", step.name)
+        known = [f.name for f in dataclasses.fields(cls)]
+        for key in step.parameters:
+            if key not in known:
+                raise SpecError(
+                    f"{step.name} takes no {key!r}.{did_you_mean(key, known)} "
+                    f"It takes: {', '.join(known)}"
+                )
+        try:
+            built: Degradation = TypeAdapter(cls).validate_python(step.parameters)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(map(str, first["loc"]))
+            message = first["msg"].removeprefix("Value error, ")
+            raise SpecError(f"{step.name}: {key + ': ' if key else ''}{message}") from error
+        return built
+
+    def _spec(self, group: str, name: str, model: type[S]) -> tuple[S, Document, str]:
+        file: Traversable
+        if _is_path(name):
+            file = Path(name)
+        else:
+            files = self._files(group)
+            if name not in files:
+                raise UnknownNameError(group.removesuffix("s"), name, self.names(group))
+            file = files[name]
+        document = read_yaml(file)
+        return validated(model, document, str(file)), document, str(file)
+
+    def _files(self, group: str) -> dict[str, Traversable]:
+        files: dict[str, Traversable] = {}
+        for name in self.groups[group]:
+            folder = self._load(group, name)
+            if not isinstance(folder, Traversable):
+                continue
+            for file in folder.iterdir():
+                if file.name.endswith(".yaml"):
+                    stem = file.name.removesuffix(".yaml")
+                    if stem in files:
+                        raise UsageError(f"{files[stem]} and {file} both define {stem!r}")
+                    files[stem] = file
+        return files
+
+    def _load(self, group: str, name: str) -> Any:
+        if name not in self.groups[group]:
+            raise UnknownNameError(group.removesuffix("s"), name, self.names(group))
+        return self.groups[group][name].load()
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def _beside(file: str, name: str) -> str:
+    """Return a path that a spec names as one beside that spec; leave any other name alone."""
+    return str(Path(file).parent / name) if _is_path(name) else name

@@ -1,0 +1,208 @@
+"""`Dataset`: which images a task is scored on, where they lie, and which belong together."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, model_validator
+
+from restorebench.errors import PairError
+from restorebench.image import Pixels, image_size, read_image
+from restorebench.spec import Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photograph:
+    """One image of a set as read from disk."""
+
+    clean: Pixels
+    degraded: Pixels | None = None
+    """``None`` where the task's mix degrades the clean image."""
+    depth: NDArray[np.float64] | None = None
+    """H x W, relative distance in [0, 1], where the set knows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """Where one image of a set lies."""
+
+    image: str
+    """Its id: the file name of the degraded image (or the clean one) without its suffix."""
+    target: Path
+    degraded: Path | None = None
+    depth: Path | None = None
+
+    def size(self) -> tuple[int, int]:
+        """Return (height, width) of the target from its header.
+
+        Raises:
+            ImageError: if it cannot be read.
+        """
+        return image_size(self.target)
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 over the bytes of the item's files; a missing one counts as such."""
+        whole = hashlib.sha256()
+        for path in (self.degraded, self.target, self.depth):
+            if path is not None:
+                # A missing or unreadable file fails later, as this image's own error.
+                text = _file_hash(path) if path.is_file() else "missing"
+                whole.update(f"{path.name} {text}\n".encode())
+        return whole.hexdigest()
+
+
+class Dataset(ABC):
+    """A set of images. Sets laid out as files of clean or paired images are `FolderDataset`."""
+
+    name: str
+    title: str
+    count: int
+    """How many images the whole set has."""
+    embedded: bool = False
+    """True for images that come with an installed package and need no data root."""
+
+    @abstractmethod
+    def find(self, data_root: Path | None) -> tuple[Item, ...]:
+        """Return the items that are there, sorted by file name; empty if the set is absent."""
+
+    def load(self, item: Item) -> Photograph:
+        """Read one image.
+
+        Raises:
+            ImageError: if a file cannot be scored.
+            PairError: if the target is missing or differs in size.
+        """
+        if not item.target.is_file():
+            raise PairError(f"{item.image} has no target: expected {item.target}")
+        clean = read_image(item.target)
+        if item.degraded is None:
+            return Photograph(clean=clean)
+        degraded = read_image(item.degraded)
+        if degraded.shape != clean.shape:
+            raise PairError(
+                f"{item.degraded} is {degraded.shape[1]}x{degraded.shape[0]}, its target "
+                f"{item.target.name} {clean.shape[1]}x{clean.shape[0]}; they must agree"
+            )
+        return Photograph(clean=clean, degraded=degraded)
+
+    def where(self) -> str:
+        """Say how a person gets the set and where it belongs."""
+        return ""
+
+
+def _a_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return text
+
+
+def _below_the_root(text: str) -> str:
+    if not text or Path(text).is_absolute() or ".." in Path(text).parts:
+        raise ValueError("a path below the data root is needed, without '..'")
+    return text
+
+
+RelativePath = Annotated[str, AfterValidator(_below_the_root)]
+
+
+class Layout(Spec):
+    """One way in which a set is laid out on disk, below the data root."""
+
+    input: RelativePath
+    """Glob of the degraded images, or of the clean ones if there is no target."""
+    match: Annotated[str, AfterValidator(_a_pattern)] = r".+"
+    """Regular expression for an input's file name; files that do not match are not of the set."""
+    target: RelativePath | None = None
+    """Path of the target, with the groups of ``match`` in braces, such as ``gt/{stem}.png``;
+    ``{stem}`` and ``{name}`` of the input's file are always there."""
+
+    @model_validator(mode="after")
+    def _target_uses_known_groups(self) -> Self:
+        known = {"stem", "name", *re.compile(self.match).groupindex}
+        for _, group, _, _ in Formatter().parse(self.target or ""):
+            if group is not None and group not in known:
+                raise ValueError(f"target names {{{group}}}, but match has {sorted(known)}")
+        return self
+
+
+class DatasetSpec(Spec):
+    """A set of image files as its YAML file states it."""
+
+    name: str
+    title: str
+    count: int
+    source: str
+    """Where it is distributed, and under which terms."""
+    layouts: tuple[Layout, ...]
+    """Tried in order; the first that finds a file is taken."""
+
+
+@dataclass(frozen=True)
+class FolderDataset(Dataset):
+    """A set of clean images or of pairs, found by its layouts below the data root."""
+
+    spec: DatasetSpec
+    name: str = field(init=False)
+    title: str = field(init=False)
+    count: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        for key in ("name", "title", "count"):
+            object.__setattr__(self, key, getattr(self.spec, key))
+
+    def find(self, data_root: Path | None) -> tuple[Item, ...]:
+        """Return the items of the first layout that is there."""
+        for layout in self.spec.layouts if data_root is not None else ():
+            assert data_root is not None
+            items = _found(data_root, layout)
+            if items:
+                return items
+        return ()
+
+    def where(self) -> str:
+        """Say where the set is distributed and which files are looked for."""
+        globs = " or ".join(layout.input for layout in self.spec.layouts)
+        return f"{self.spec.source}; expected below the data root as {globs}"
+
+
+def _found(root: Path, layout: Layout) -> tuple[Item, ...]:
+    files = sorted((p for p in root.glob(layout.input) if p.is_file()), key=lambda p: p.name)
+    matches = [(path, match) for path in files if (match := re.fullmatch(layout.match, path.name))]
+    stems = {path.stem for path, _ in matches}
+    items = []
+    for path, match in matches:
+        image = path.stem if len(stems) == len(matches) else path.name
+        if layout.target is None:
+            items.append(Item(image=image, target=path))
+        else:
+            target = root / layout.target.format_map(_groups(match))
+            items.append(Item(image=image, target=target, degraded=path))
+    return tuple(items)
+
+
+def _groups(match: re.Match[str]) -> Mapping[str, str]:
+    return {"stem": Path(match.string).stem, "name": match.string, **match.groupdict()}
+
+
+def fingerprint(items: tuple[Item, ...]) -> str:
+    """Return the SHA-256 over the names and contents of all files of a set, in order."""
+    whole = hashlib.sha256()
+    for item in items:
+        whole.update(f"{item.image} {item.content_hash()}\n".encode())
+    return whole.hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,191 @@
+"""`Leaderboard`: what a run's records say, with all that a number must not travel without."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from restorebench.board_info import BoardInfo, describe_plan
+from restorebench.metrics import Metric
+from restorebench.plan import Plan
+from restorebench.record import Record
+from restorebench.statistics import Values, leaders
+from restorebench.store import read_json, write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One method's score on one task, or why there is none."""
+
+    value: float | None
+    scored: int
+    expected: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The result of a run: one row for each method, one group of columns for each task.
+
+    A mean is taken over the images' own scores, never over pooled errors, and only if every
+    image was scored. The average over the tasks exists only where all its columns are of the
+    same extent: whole real sets, or all sample, or all limited in the same way.
+    """
+
+    info: BoardInfo
+    records: pd.DataFrame
+    """One row for each image of each method, in full precision, in the order of the table."""
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        metrics: dict[str, Metric],
+        records: Iterable[Record],
+        sessions: Iterable[dict[str, Any]] = (),
+    ) -> Leaderboard:
+        """Build the board of a plan from its records."""
+        info = describe_plan(plan, metrics, sessions)
+        return cls(info, _frame_of(records, [m.name for m in info.metrics]))
+
+    @classmethod
+    def load(cls, folder: Path) -> Leaderboard:
+        """Read a board back from its run folder.
+
+        Raises:
+            StoreError: if the folder holds none.
+        """
+        info = BoardInfo.model_validate(read_json(folder / "board.json"))
+        return cls(info, pd.read_parquet(folder / "records.parquet"))
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write ``board.json`` and the records as Parquet and CSV; return the files."""
+        parquet = self.records.to_parquet(index=False)
+        return [
+            write_atomically(folder / "board.json", self.info.model_dump_json(indent=1) + "\n"),
+            write_atomically(folder / "records.parquet", parquet),
+            write_atomically(folder / "records.csv", self.records.to_csv(index=False)),
+        ]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Means in full precision: one row a method, columns (task, metric); NaN where none is."""
+        columns = [(c.name, m.name) for c in self.info.columns for m in self.info.metrics]
+        data = [
+            [_or_nan(self.cell(row.name, task, metric).value) for task, metric in columns]
+            for row in self.info.rows
+        ]
+        return pd.DataFrame(
+            data,
+            index=pd.Index([row.name for row in self.info.rows], name="method"),
+            columns=pd.MultiIndex.from_tuples(columns, names=["task", "metric"]),
+            dtype=float,
+        )
+
+    def cell(self, method: str, task: str, metric: str) -> Cell:
+        """Return one cell, with the count of images behind it."""
+        expected = next(c.count for c in self.info.columns if c.name == task)
+        row = next(r for r in self.info.rows if r.name == method)
+        if row.absent:
+            return Cell(None, 0, expected, row.absent)
+        scores, errors = self._scores.get((method, task), ({}, []))
+        values = scores.get(metric)
+        scored = 0 if values is None else len(values)
+        if scored < expected:
+            first = errors[0] if errors else "not measured yet"
+            return Cell(None, scored, expected, f"{scored} of {expected} images scored: {first}")
+        assert values is not None
+        return Cell(float(np.mean(values)), scored, expected)
+
+    @property
+    def average_reason(self) -> str | None:
+        """Why the board has no average at all, or ``None`` if it has one."""
+        extents = {c.extent or "complete" for c in self.info.columns}
+        if len(extents) > 1:
+            return f"columns of different extent are not averaged: {'; '.join(sorted(extents))}"
+        return None
+
+    @property
+    def average_extent(self) -> str:
+        """What all columns are, such as ``sample, limited``; empty for whole sets, or unlike."""
+        return self.info.columns[0].extent if self.average_reason is None else ""
+
+    def average(self, method: str, metric: str) -> float | None:
+        """Return the mean over the tasks; ``None`` if a cell is missing or extents differ."""
+        values = [self.cell(method, c.name, metric).value for c in self.info.columns]
+        if self.average_reason is not None or None in values:
+            return None
+        return float(np.mean([v for v in values if v is not None]))
+
+    def marks(self, metric: str, task: str | None = None) -> tuple[set[str], set[str]]:
+        """Return the methods that are best and second on a task, or on average, ties included."""
+        tasks = [task] if task is not None else [c.name for c in self.info.columns]
+        if task is None and self.average_reason is not None:
+            return set(), set()
+        scores = {
+            row.name: [self._scores[row.name, t][0][metric] for t in tasks]
+            for row in self.info.rows
+            if all(self.cell(row.name, t, metric).value is not None for t in tasks)
+        }
+        higher = next(m.higher_is_better for m in self.info.metrics if m.name == metric)
+        clusters = [self._images(t) for t in tasks]
+        return leaders(scores, clusters, higher=higher)
+
+    def failures(self) -> list[str]:
+        """Return one line for each image that failed: method, task, image and reason."""
+        failed = self.records[self.records["error"].notna()]
+        return [f"{r.method} on {r.task}, {r.image}: {r.error}" for r in failed.itertuples()]
+
+    @property
+    def scored(self) -> int:
+        """How many images were scored, over all methods and tasks."""
+        return int(self.records["error"].isna().sum())
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, str], tuple[dict[str, Values], list[str]]]:
+        found = {}
+        for (method, task), group in self.records.groupby(["method", "task"], sort=False):
+            good = group[group["error"].isna()]
+            values = {m.name: good[m.name].to_numpy(float) for m in self.info.metrics}
+            found[str(method), str(task)] = (values, list(group["error"].dropna()))
+        return found
+
+    def _images(self, task: str) -> tuple[str, ...]:
+        # The set as well as the names: two sets may both hold an image called "1".
+        column = next(c for c in self.info.columns if c.name == task)
+        images = self.records.loc[self.records["task"] == task, "image"].unique()
+        return (column.dataset, *map(str, images))
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
+    rows = [
+        {
+            **record.identity.model_dump(),
+            **{name: record.scores.get(name, math.nan) for name in metrics},
+            "error": record.error,
+            "height": record.height,
+            "width": record.width,
+            "seconds": record.seconds,
+            "session": record.session,
+            "key": record.key,
+        }
+        for record in records
+    ]
+    first = ["method", "task", "image", *metrics, "error"]
+    names = [*first, "height", "width", "seconds", "weights", "precision", "device", "data"]
+    names += ["data_fingerprint", "mix", "protocol", "stream_start", "config", "code"]
+    names += ["environment", "session", "key"]
+    frame = pd.DataFrame(rows, columns=names)
+    types = {"height": "Int64", "width": "Int64", "error": "string", "stream_start": "int64"}
+    return frame.astype({**types, **dict.fromkeys([*metrics, "seconds"], "float64")})

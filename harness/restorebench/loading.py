@@ -1,0 +1,83 @@
+"""`load_method`, and what weights a method that is already built carries."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from restorebench.catalog import Catalog
+from restorebench.checkpoint import load_weights
+from restorebench.errors import UsageError, WeightsError
+from restorebench.method import Method, Precision
+
+
+def load_method(
+    name: str,
+    weights: str | Path | None = None,
+    device: str = "cpu",
+    *,
+    precision: Precision = "float32",
+    strict: bool = True,
+    catalog: Catalog | None = None,
+    **config: Any,
+) -> Method:
+    """Build a method, with its weights if a file is given.
+
+    Args:
+        name: one of `list_methods`.
+        weights: a checkpoint (.ckpt, .pth, .pt, .safetensors); without one a network keeps its
+            random initialisation, which is the same every time.
+        device: a torch device.
+        precision: ``float32``, or the type of the autocast that the network runs under.
+        strict: whether every tensor of the network must be in the file and the other way round.
+        catalog: where names are looked up; what is installed, by default.
+        config: constructor keywords of the network, such as ``dim=16``.
+
+    Raises:
+        UnknownNameError: if no method has the name.
+        ConfigError: if the network takes no such keyword or value.
+        WeightsError: if the file cannot be read or does not fit.
+        DeviceError: if the device does not exist.
+    """
+    cls = (catalog or Catalog.installed()).method(name)
+    method = cls(device=device, precision=precision, **config)
+    if weights is not None:
+        if not cls.info.needs_weights:
+            raise UsageError(f"{name} takes no weights")
+        method.weights = load_weights(method.network, weights, strict=strict)
+    return method
+
+
+def weights_in_memory(method: Method) -> str:
+    """Return what a built method's weights are: a file's hash, ``untrained``, or their own hash."""
+    if method.weights is not None:
+        return method.weights.sha256
+    if not method.info.needs_weights:
+        return "none needed"
+    state = _state_hash(method)
+    fresh = type(method)(device=str(method.device), precision=method.precision, **method.config)
+    return "untrained" if state == _state_hash(fresh) else f"in memory {state}"
+
+
+def _state_hash(method: Method) -> str:
+    whole = hashlib.sha256()
+    for key, tensor in method.network.state_dict().items():
+        whole.update(key.encode())
+        whole.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return whole.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a weights file.
+
+    Raises:
+        WeightsError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {path} cannot be read ({error.strerror})") from error

@@ -1,0 +1,259 @@
+"""The plan: which methods are scored on which images, decided before anything is computed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from restorebench.dataset import Item, fingerprint
+from restorebench.degradation import Degradation
+from restorebench.errors import DataError, ImageError, SpecError
+from restorebench.image import MIN_SIDE
+from restorebench.noise import GaussianNoise, NoiseSource, Size, values_of
+from restorebench.protocol import Protocol
+from restorebench.provenance import code_hash
+from restorebench.record import Identity
+from restorebench.suite import Source, Suite, Task
+
+if TYPE_CHECKING:
+    from restorebench.method import Card, Method
+
+DataMode = Literal["auto", "real", "sample"]
+Origin = Literal["real", "sample"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One task on the images that are there."""
+
+    task: Task
+    protocol: Protocol
+    origin: Origin
+    source: Source
+    items: tuple[Item, ...]
+    """All images of the set that were found, in order."""
+    limit: int | None = None
+    start: int = 0
+    """Normal values drawn by earlier tasks from a continued noise stream."""
+
+    @property
+    def chosen(self) -> tuple[Item, ...]:
+        """The images that are scored."""
+        return self.items[: self.limit]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all images of the set that were found."""
+        return fingerprint(self.items)
+
+    @cached_property
+    def sizes(self) -> tuple[Size | None, ...]:
+        """Sizes after the crop; ``None`` for a file that cannot be read."""
+        return tuple(_cropped_size(item, self.protocol.spec.centre_crop) for item in self.items)
+
+    @cached_property
+    def noise(self) -> NoiseSource:
+        """Where the random numbers of each image come from."""
+        streamed = self.protocol.noise.draw != "keyed" and draws_noise(self.source.mix)
+        return NoiseSource(
+            self.protocol.noise,
+            self.source.dataset.name,
+            [item.image for item in self.items],
+            self.sizes if streamed else [None] * len(self.items),
+            start=self.start,
+        )
+
+    @property
+    def mix(self) -> str:
+        """The mix in words, with the hash of the code behind it; empty for pairs."""
+        return "; ".join(f"{d!r} of {code_hash(type(d))}" for d in self.source.mix)
+
+    def words(self) -> list[str]:
+        """Say whatever keeps this column from being the real and whole benchmark."""
+        said = []
+        found, expected = len(self.items), self.source.dataset.count
+        if self.origin == "sample":
+            real = self.task.real.dataset.title
+            said.append(f"sample: {found} photographs in place of {real}, no benchmark")
+        elif found < expected:
+            said.append(f"partial: {found} of {expected} images")
+        elif found > expected:
+            said.append(f"not the known set: {found} images instead of {expected}")
+        if len(self.chosen) < found:
+            said.append(f"limited to {len(self.chosen)} of {found} images")
+        return said
+
+    @property
+    def extent(self) -> str:
+        """The same in a word or two; only columns of the same extent are averaged."""
+        found, expected = len(self.items), self.source.dataset.count
+        words = ["sample"] if self.origin == "sample" else []
+        words += ["partial"] if found < expected else ["unknown set"] if found > expected else []
+        words += ["limited"] if len(self.chosen) < found else []
+        return ", ".join(words)
+
+    @property
+    def tag(self) -> str:
+        """What stands below the column's title wherever it is printed."""
+        chosen, found, expected = len(self.chosen), len(self.items), self.source.dataset.count
+        if self.origin == "sample":
+            return f"sample, {chosen} of {found}" if chosen < found else f"sample, {found}"
+        return f"{chosen} of {expected}" if chosen != expected else f"{expected}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One method with its weights, as a line of the table."""
+
+    label: str
+    card: Card
+    weights: str
+    """SHA-256 of the weights file, ``untrained``, or ``none needed``; empty if there are none."""
+    weights_file: str | None
+    code: str
+    precision: str
+    config: Mapping[str, object]
+    build: Callable[[], Method]
+    absent: str | None = None
+    """Why the method is not scored at all."""
+
+    def words(self) -> list[str]:
+        """Say whatever a reader of this row's numbers has to know."""
+        said = []
+        if self.card.status == "reconstruction":
+            said.append("reconstruction: built from the paper, no official code exists")
+        if self.weights == "untrained":
+            said.append("untrained: random weights, the numbers mean nothing")
+        if self.config:
+            said.append(f"not the published size: {_config_text(self.config)}")
+        if self.precision != "float32":
+            said.append(f"reduced precision: {self.precision}")
+        if self.absent:
+            said.append(self.absent)
+        return said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All cells of a table."""
+
+    suite: Suite
+    protocol: Protocol
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    device: str
+    """``cpu``, or the name of the accelerator."""
+    environment: str
+
+    def cells(self) -> Iterator[tuple[Row, Column]]:
+        """Yield the cells that can be scored, row by row."""
+        for row in self.rows:
+            if row.absent is None:
+                for column in self.columns:
+                    yield row, column
+
+    def identity(self, row: Row, column: Column, item: Item) -> Identity:
+        """Return everything that the score of one image depends on."""
+        return Identity(
+            method=row.label,
+            config=_config_text(row.config),
+            weights=row.weights,
+            code=row.code,
+            precision=row.precision,
+            device=self.device,
+            environment=self.environment,
+            task=column.task.name,
+            mix=column.mix,
+            data=column.origin,
+            data_fingerprint=column.fingerprint,
+            protocol=self.protocol.id,
+            stream_start=column.start,
+            image=item.image,
+        )
+
+
+def find_columns(
+    suite: Suite,
+    protocol: Protocol,
+    data_root: Path | None,
+    mode: DataMode,
+    limit: int | None,
+) -> tuple[Column, ...]:
+    """Find each task's images: the real set, or the embedded sample where that is absent.
+
+    Raises:
+        DataError: if the data root does not exist, or real data are demanded and missing.
+    """
+    if data_root is not None and not data_root.is_dir():
+        raise DataError(
+            f"data root {data_root} is not a folder; give the folder that holds test/, "
+            "or leave it out to use the embedded sample"
+        )
+    columns: list[Column] = []
+    start = 0
+    for task in suite.tasks:
+        origin, source, items = _images(task, data_root, mode)
+        column = Column(
+            task=task,
+            protocol=protocol,
+            origin=origin,
+            source=source,
+            items=items,
+            limit=limit,
+            start=start if draws_noise(source.mix) else 0,
+        )
+        if protocol.noise.draw == "stream-continued" and draws_noise(source.mix):
+            start += sum(values_of(size) for size in column.sizes if size is not None)
+        columns.append(column)
+    return tuple(columns)
+
+
+def draws_noise(mix: tuple[Degradation, ...]) -> bool:
+    """Tell whether a mix adds Gaussian noise."""
+    return any(isinstance(degradation, GaussianNoise) for degradation in mix)
+
+
+def _images(
+    task: Task, data_root: Path | None, mode: DataMode
+) -> tuple[Origin, Source, tuple[Item, ...]]:
+    if mode != "sample":
+        items = task.real.dataset.find(data_root)
+        if items and not task.real.mix and items[0].degraded is None:
+            raise SpecError(
+                f"task {task.name}: {task.real.dataset.title} holds clean images only; "
+                "give the task a mix to degrade them with"
+            )
+        if items:
+            return ("sample" if task.real.dataset.embedded else "real"), task.real, items
+    if mode == "real":
+        where = f"below {data_root}" if data_root else "because no data root is given"
+        raise DataError(
+            f"{task.real.dataset.title} was not found {where}: {task.real.dataset.where()}"
+        )
+    if task.sample is None:
+        raise DataError(
+            f"{task.real.dataset.title} was not found and task {task.name} has no sample: "
+            f"{task.real.dataset.where()}"
+        )
+    items = task.sample.dataset.find(data_root)
+    if not items:
+        raise DataError(f"the sample of task {task.name} was not found: reinstall scikit-image")
+    return "sample", task.sample, items
+
+
+def _cropped_size(item: Item, multiple: int) -> Size | None:
+    try:
+        height, width = item.size()
+    except ImageError:
+        return None
+    if min(height, width) < max(multiple, MIN_SIDE):
+        return None
+    return height - height % multiple, width - width % multiple
+
+
+def _config_text(config: Mapping[str, object]) -> str:
+    return json.dumps(dict(config), sort_keys=True, default=repr)

@@ -1,0 +1,113 @@
+"""What a number was made with: versions, device, commit, command line, source hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import uuid
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from restorebench.spec import digest
+
+SCORING_PACKAGES = ("restorebench", "torch", "numpy", "scipy", "scikit-image", "pillow")
+OTHER_PACKAGES = ("pandas", "pyarrow", "pydantic", "torchvision")
+
+
+def package_versions(names: tuple[str, ...] = SCORING_PACKAGES + OTHER_PACKAGES) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def environment_hash() -> str:
+    """Return a hash of what else a score can depend on: package versions and our own source."""
+    return digest([package_versions(SCORING_PACKAGES), source_hash("restorebench")])[:12]
+
+
+def describe_session(session: str, started: str, device: str) -> dict[str, Any]:
+    """Return what a manifest says of one session: where, with what and by which command."""
+    import torch
+
+    return {
+        "session": session,
+        "started": started,
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "environment": environment_hash(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "cpu_count": os.cpu_count(),
+        "commit": source_commit(),
+    }
+
+
+def device_name(device: str) -> str:
+    """Return ``cpu``, or the accelerator's own name, by which results are kept apart."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
+@cache
+def source_commit() -> str | None:
+    """Return the git commit of this project's source, ``+changes`` if it was edited since.
+
+    Of the package's own checkout, never of the folder that the user happens to stand in; ``None``
+    for an installed package.
+    """
+    folder = Path(__file__).parent
+    if not _git(folder, "ls-files", "--", __file__):
+        return None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return _git(folder, "rev-parse", "HEAD") + ("+changes" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def code_hash(cls: type) -> str:
+    """Return a hash of the source that defines a class: the package it lives in, or its one file.
+
+    A class whose source cannot be found gets a hash of its own each time, so that nothing it
+    scored is ever reused.
+    """
+    return source_hash(cls.__module__.partition(".")[0])
+
+
+@cache
+def source_hash(package: str) -> str:
+    """Return a hash of all Python files of a package, or of a module that is one file."""
+    module = sys.modules.get(package)
+    if module is None or getattr(module, "__file__", None) is None:
+        return f"unknown-{uuid.uuid4().hex[:8]}"
+    file = Path(str(module.__file__))
+    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(path.name.encode())
+        whole.update(path.read_bytes())
+    return whole.hexdigest()[:12]

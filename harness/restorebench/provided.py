@@ -1,0 +1,75 @@
+"""What installed packages and plugin files provide, by name, loaded when it is used."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from restorebench.errors import SetupError, UsageError
+
+
+@dataclass(frozen=True)
+class Provided:
+    """One catalogue entry, loaded when it is used."""
+
+    name: str
+    target: object
+    """``module:attribute`` of an entry point, or the plugin's object itself."""
+    load: Callable[[], Any]
+
+
+def by_packages(groups: Iterable[str]) -> Iterator[tuple[str, Provided]]:
+    """Yield what installed packages provide, with its group."""
+    for group in groups:
+        for entry in entry_points(group=f"restorebench.{group}"):
+            yield group, Provided(entry.name, entry.value, partial(_loaded, group, entry))
+
+
+def by_plugins(paths: Iterable[Path], groups: Iterable[str]) -> Iterator[tuple[str, Provided]]:
+    """Yield what plugin files provide, with its group.
+
+    Raises:
+        UsageError: if a file is missing, no Python, or fails.
+    """
+    for path in paths:
+        module = _module(path)
+        for group in groups:
+            for name, value in getattr(module, group.upper(), {}).items():
+                yield group, Provided(name, value, partial(_itself, value))
+
+
+def _loaded(group: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise SetupError(
+            f"{group} {entry.name!r} ({entry.value}) cannot be imported: {error}; "
+            "reinstall the package that provides it"
+        ) from error
+
+
+def _itself(value: object) -> object:
+    return value
+
+
+def _module(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"plugin {path}: no such file")
+    name = f"restorebench_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plugin {path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and inspect look their module up by name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a plugin is foreign code: whatever it raises is its own fault
+        raise UsageError(f"plugin {path}: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,220 @@
+"""`Session`: one run from plan to files, which the command line drives step by step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from restorebench.catalog import Catalog
+from restorebench.errors import NothingSelectedError, UsageError
+from restorebench.leaderboard import Leaderboard
+from restorebench.loading import file_hash, load_method, weights_in_memory
+from restorebench.method import Method, Precision, find_device
+from restorebench.metrics import Metric
+from restorebench.plan import DataMode, Plan, Row, find_columns
+from restorebench.provenance import code_hash, describe_session, device_name, environment_hash
+from restorebench.record import Record
+from restorebench.runner import measure
+from restorebench.store import Store, read_json, write_atomically
+from restorebench.table import Style
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run is asked to do, apart from suite and methods."""
+
+    data_root: Path | None = None
+    data: DataMode = "auto"
+    limit: int | None = None
+    device: str = "cpu"
+    precision: Precision = "float32"
+    protocol: str = "airnet"
+    noise: str | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    untrained: bool = False
+
+
+class Session:
+    """One run from plan to files. The CLI drives it step by step; `run` in one go.
+
+    Args:
+        suite: a suite's name, or the path of a YAML file.
+        methods: names, or methods that are already built.
+        options: everything else.
+        out: the run folder; ``runs/<suite>`` by default. The same command goes on from there.
+        catalog: where names are looked up.
+
+    Raises:
+        BenchError: for anything that makes the whole run impossible.
+    """
+
+    def __init__(
+        self,
+        suite: str,
+        methods: Sequence[str | Method],
+        options: Options,
+        out: Path | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
+        self.catalog = catalog or Catalog.installed()
+        self.options = options
+        self.plan = make_plan(self.catalog, suite, methods, options)
+        self.out = out or Path("runs") / self.plan.suite.name
+        names = self.plan.protocol.spec.metrics.items()
+        self.metrics: dict[str, Metric] = {
+            column: self.catalog.metric(implementation) for column, implementation in names
+        }
+        self._records: list[Record] = []
+
+    @property
+    def total(self) -> int:
+        """How many images there are to score, over all methods."""
+        return sum(len(column.chosen) for _, column in self.plan.cells())
+
+    def measure(self) -> Iterator[Record]:
+        """Score what is not scored yet, and yield every image's record.
+
+        Raises:
+            OutputFolderError: if the run folder cannot be written.
+            StoreError: if another process is writing to it.
+        """
+        self._records = []
+        started = datetime.now(UTC)
+        name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}"
+        with Store(self.out, name) as store:
+            self._sessions = _write_manifest(self.out, name, started, self.options.device)
+            for record in measure(self.plan, store, self.metrics):
+                self._records.append(record)
+                yield record
+
+    def finish(self, style: Style = "plain") -> tuple[Leaderboard, list[Path]]:
+        """Write the board and every installed renderer's file; return both.
+
+        Raises:
+            OutputFolderError: if the run folder cannot be written.
+        """
+        board = Leaderboard.of(self.plan, self.metrics, self._records, self._sessions)
+        return board, write_board(board, self.out, self.catalog, style)
+
+
+def make_plan(
+    catalog: Catalog, suite: str, methods: Sequence[str | Method], options: Options
+) -> Plan:
+    """Decide what is scored on what.
+
+    Raises:
+        BenchError: if a name is unknown, a file wrong, or the data are not there.
+    """
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"limit must be at least 1, got {options.limit}")
+    if not methods:
+        raise NothingSelectedError("no method is selected; name one with -m")
+    find_device(options.device)
+    protocol = catalog.protocol(options.protocol, options.noise)
+    found = catalog.suite(suite)
+    unknown = set(options.weights) - {m for m in methods if isinstance(m, str)}
+    if unknown:
+        raise UsageError(f"weights are given for {', '.join(sorted(unknown))}, not selected by -m")
+    rows = tuple(_row(catalog, method, options) for method in methods)
+    labels = [row.label for row in rows]
+    if len(set(labels)) < len(labels):
+        raise UsageError(f"a method is named twice: {', '.join(labels)}")
+    columns = find_columns(found, protocol, options.data_root, options.data, options.limit)
+    return Plan(
+        suite=found,
+        protocol=protocol,
+        columns=columns,
+        rows=rows,
+        device=device_name(options.device),
+        environment=environment_hash(),
+    )
+
+
+def write_board(
+    board: Leaderboard, folder: Path, catalog: Catalog, style: Style = "plain"
+) -> list[Path]:
+    """Write the board's data and one file for each installed renderer."""
+    files = board.save(folder)
+    for render in catalog.renderers().values():
+        files.append(render(board, folder, style))
+    return files
+
+
+def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
+    if isinstance(method, Method):
+        return _built_row(catalog, method, options.untrained)
+    cls = catalog.method(method)
+    path = options.weights.get(method)
+    weights, absent = "none needed", None
+    if path is not None:
+        if not cls.info.needs_weights:
+            raise UsageError(f"{method} takes no weights")
+        weights = file_hash(path)
+    elif cls.info.needs_weights and options.untrained:
+        weights = "untrained"
+    elif cls.info.needs_weights:
+        weights, absent = "", _no_weights(method, cls.info.checkpoint)
+    return Row(
+        label=method,
+        card=cls.info,
+        weights=weights,
+        weights_file=path.name if path is not None else None,
+        code=code_hash(cls),
+        precision=options.precision,
+        config={},
+        build=partial(
+            load_method,
+            method,
+            path,
+            options.device,
+            precision=options.precision,
+            catalog=catalog,
+        ),
+        absent=absent,
+    )
+
+
+def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
+    cls = type(method)
+    name = next((n for n in catalog.names("methods") if catalog.provides(n, cls)), cls.__name__)
+    config = ",".join(f"{key}={value}" for key, value in method.config.items())
+    weights, absent = weights_in_memory(method), None
+    if weights == "untrained" and not untrained:
+        weights, absent = "", _no_weights(name, cls.info.checkpoint)
+    return Row(
+        label=f"{name}[{config}]" if config else name,
+        card=cls.info,
+        weights=weights,
+        weights_file=method.weights.file if method.weights else None,
+        absent=absent,
+        code=code_hash(cls),
+        precision=method.precision,
+        config=method.config,
+        build=lambda: method,
+    )
+
+
+def _no_weights(name: str, checkpoint: str) -> str:
+    if not checkpoint:
+        return "no weights: none are published; --untrained scores it with random ones"
+    return (
+        f"no weights: give --weights {name}=FILE ({checkpoint}); "
+        "--untrained scores it with random ones"
+    )
+
+
+def _write_manifest(
+    out: Path, session: str, started: datetime, device: str
+) -> list[dict[str, Any]]:
+    path = out / "manifest.json"
+    earlier = read_json(path)["sessions"] if path.exists() else []
+    described = describe_session(session, started.isoformat(timespec="seconds"), device)
+    sessions: list[dict[str, Any]] = [*earlier, described]
+    write_atomically(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
+    return sessions

@@ -1,0 +1,154 @@
+"""`Store`: one durable record for each image, in a run folder that survives being killed.
+
+    RUN/journal/<session>.jsonl    one line a record, appended and synced as soon as it is measured
+    RUN/manifest.json              the sessions: versions, device, threads, commit, command line
+    RUN/.lock                      held by the one process that writes
+
+A journal belongs to one session and is never changed afterwards, so a kill can only tear its last
+line; that image is measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from restorebench.errors import OutputFolderError, StoreError
+from restorebench.record import Record
+
+
+class Store:
+    """The records of a run folder; a context manager that holds the folder's lock.
+
+    Args:
+        folder: the run folder; made if it is not there.
+        session: name of this session's journal.
+
+    Raises:
+        OutputFolderError: if the folder cannot be written.
+        StoreError: if another process writes to it, or a journal is damaged.
+    """
+
+    def __init__(self, folder: Path, session: str) -> None:
+        self.folder = folder
+        self.session = session
+        self._lock = FileLock(folder / ".lock", timeout=0)
+        self._journal: TextIO | None = None
+        self._records: dict[str, Record] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            (self.folder / "journal").mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            path = self.folder / "journal" / f"{self.session}.jsonl"
+            self._journal = path.open("a", encoding="utf-8")
+        except Timeout as error:
+            raise StoreError(
+                f"{self.folder} is being written by another run; "
+                "wait for it, or choose another --out"
+            ) from error
+        except OSError as error:
+            raise OutputFolderError(
+                f"{self.folder} cannot be written ({error.strerror}); choose another --out"
+            ) from error
+        self._records = read_journals(self.folder)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._journal is not None:
+            self._journal.close()
+        self._lock.release()
+
+    def find(self, key: str) -> Record | None:
+        """Return the stored measurement with this key; a failure counts as none."""
+        record = self._records.get(key)
+        return record if record is not None and record.error is None else None
+
+    def append(self, record: Record) -> None:
+        """Write one record through to the disk.
+
+        Raises:
+            OutputFolderError: if the disk refuses it, for instance because it is full.
+        """
+        assert self._journal is not None
+        try:
+            self._journal.write(record.model_dump_json() + "\n")
+            self._journal.flush()
+            os.fsync(self._journal.fileno())
+        except OSError as error:
+            raise OutputFolderError(
+                f"{self.folder} cannot be written ({error.strerror}); what was measured before is "
+                "safe, and the same command goes on from there"
+            ) from error
+        self._records[record.key] = record
+
+
+def read_journals(folder: Path) -> dict[str, Record]:
+    """Return the records of a run folder by key; a success counts more than a failure.
+
+    Raises:
+        StoreError: if a line that was written in full is no record.
+    """
+    records: dict[str, Record] = {}
+    for path in sorted((folder / "journal").glob("*.jsonl")):
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        # Each line ends in a newline, so what follows the last one is a torn line or nothing.
+        for number, line in enumerate(lines[:-1], 1):
+            try:
+                record = Record.model_validate_json(line)
+            except ValidationError as error:
+                raise StoreError(
+                    f"{path}:{number} is no record; the file was changed or damaged. "
+                    "Delete it to measure its images again"
+                ) from error
+            known = records.get(record.key)
+            if known is None or known.error is not None:
+                records[record.key] = record
+    return records
+
+
+def write_atomically(path: Path, content: str | bytes) -> Path:
+    """Write a file so that readers, and a kill, find either the old one or the new one.
+
+    Raises:
+        OutputFolderError: if it cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        raise OutputFolderError(f"{path} cannot be written ({error.strerror})") from error
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file that this project wrote.
+
+    Raises:
+        StoreError: if it is not there or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StoreError(f"{path.parent} is no run folder: it has no {path.name}") from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} is damaged: {error}") from error

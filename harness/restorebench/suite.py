@@ -1,0 +1,120 @@
+"""`Task` and `Suite`: the columns of a table, and how they average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from restorebench.dataset import Dataset
+from restorebench.degradation import Degradation
+from restorebench.spec import Spec
+
+Kind = Literal["denoise", "derain", "dehaze", "deblur", "lowlight", "mixed"]
+Parameter = float | int | str | bool | tuple[float, ...]
+
+
+class MixStep(Spec):
+    """One degradation of a mix, by name, with its parameters."""
+
+    name: str
+    parameters: dict[str, Parameter] = Field(default_factory=dict)
+
+
+class SourceSpec(Spec):
+    """Images by data set, and what is done to the clean ones; no mix means degraded pairs."""
+
+    dataset: str
+    mix: tuple[dict[str, dict[str, Parameter]], ...] = ()
+
+    def steps(self) -> tuple[MixStep, ...]:
+        """Return the mix as named steps."""
+        return tuple(
+            MixStep(name=name, parameters=parameters)
+            for step in self.mix
+            for name, parameters in step.items()
+        )
+
+    @model_validator(mode="after")
+    def _one_name_a_step(self) -> SourceSpec:
+        for step in self.mix:
+            if len(step) != 1:
+                raise ValueError("each step of a mix is one degradation with its parameters")
+        return self
+
+
+class SampleSpec(SourceSpec):
+    """What stands in for a real set where that is absent; it never goes by the real set's name."""
+
+    title: str
+
+
+class Fingerprint(Spec):
+    """What the degraded images themselves score when the copy of the set is the expected one."""
+
+    protocol: str
+    noise: str | None = None
+    images: int
+    psnr: float
+    ssim: float
+
+
+class TaskSpec(SourceSpec):
+    """One column as its YAML file states it."""
+
+    name: str
+    title: str
+    kind: Kind
+    sample: SampleSpec | None = None
+    fingerprint: Fingerprint | None = None
+
+
+class SuiteSpec(Spec):
+    """A table's columns and their average, as its YAML file states them."""
+
+    name: str
+    version: int
+    title: str
+    tasks: tuple[
+        Annotated[
+            Annotated[str, Tag("name")] | Annotated[TaskSpec, Tag("task")],
+            Discriminator(lambda task: "name" if isinstance(task, str) else "task"),
+        ],
+        ...,
+    ] = Field(min_length=1)
+    """Names of known tasks, or tasks written out."""
+    average: str
+    """What the mean over the tasks is called, such as ``mean of the five columns``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Images under a title of their own, and the mix that the clean ones are degraded with."""
+
+    title: str
+    dataset: Dataset
+    mix: tuple[Degradation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One column: real images, and the sample that stands in where they are absent."""
+
+    name: str
+    title: str
+    kind: Kind
+    real: Source
+    sample: Source | None = None
+    fingerprint: Fingerprint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A table: its columns in order, and what their average is called."""
+
+    name: str
+    version: int
+    title: str
+    average: str
+    tasks: tuple[Task, ...]

@@ -1,0 +1,218 @@
+"""`Table`: a leaderboard as text, the same for every renderer.
+
+Marks, footnotes and the words that a sample, a partial set or untrained weights carry are put in
+here once; a renderer only knows how its format prints them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from restorebench.board_info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.leaderboard import Leaderboard
+
+Style = Literal["plain", "paper"]
+Mark = Literal["best", "second"]
+Fact = tuple[str, str]
+"""A label, and what is known under it."""
+
+DASH = "—"
+
+
+@dataclass(frozen=True, slots=True)
+class TableCell:
+    """One number as it is printed."""
+
+    text: str
+    mark: Mark | None = None
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableGroup:
+    """The columns of one task, or of the average."""
+
+    title: str
+    tags: tuple[str, ...]
+    """What stands below the title, line by line: ``5 of 500 images`` and ``partial``."""
+    metrics: tuple[str, ...]
+    notes: tuple[int, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """The tags in one line."""
+        return ", ".join(self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One method."""
+
+    name: str
+    title: str
+    tag: str
+    """What a reader must know of the whole row: ``untrained, reduced precision``."""
+    groups: tuple[tuple[TableCell, ...], ...]
+    """One cell for each metric of each of the table's groups."""
+    notes: tuple[int, ...] = ()
+
+    @property
+    def cells(self) -> tuple[TableCell, ...]:
+        """All cells from left to right."""
+        return tuple(cell for group in self.groups for cell in group)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A leaderboard ready to be printed; footnotes are numbered from 1."""
+
+    title: str
+    groups: tuple[TableGroup, ...]
+    rows: tuple[TableRow, ...]
+    notes: tuple[str, ...]
+    provenance: tuple[Fact, ...]
+
+    def legend(self, best: str, second: str) -> str:
+        """Return what the marks mean, given how a format shows them; empty if there are none."""
+        if not any(cell.mark for row in self.rows for cell in row.cells):
+            return ""
+        return (
+            f"{best}: best; {second}: second. Methods whose 95 % paired bootstrap interval of the "
+            "difference includes zero share a mark."
+        )
+
+
+class _Notes:
+    """Footnotes in the order of their first mention."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def add(self, *texts: str) -> tuple[int, ...]:
+        lines = [printable(text) for text in texts]
+        self.texts = list(dict.fromkeys([*self.texts, *lines]))
+        return tuple(self.texts.index(line) + 1 for line in lines)
+
+
+def table_of(board: Leaderboard, style: Style = "plain") -> Table:
+    """Return the board as text.
+
+    Args:
+        board: the leaderboard.
+        style: ``plain`` prints SSIM as 0.9123, ``paper`` as .912.
+    """
+    info, notes = board.info, _Notes()
+    metrics = tuple(f"{m.title} ({m.unit})" if m.unit else m.title for m in info.metrics)
+    groups = [
+        TableGroup(
+            printable(c.title), _tags(c), metrics, notes.add(*(f"{c.title}: {w}" for w in c.words))
+        )
+        for c in info.columns
+    ]
+    reason = board.average_reason
+    tags = tuple(filter(None, [board.average_extent, printable(info.average)]))
+    missing = notes.add(f"No average: {reason}") if reason else ()
+    groups.append(TableGroup("Average", tags, metrics, missing))
+
+    marks, titles = _marks(board), titles_of(info)
+    rows = tuple(_row(board, row, titles[row.name], marks, notes, style) for row in info.rows)
+    return Table(
+        printable(info.title), tuple(groups), rows, tuple(notes.texts), _provenance(info, titles)
+    )
+
+
+def titles_of(info: BoardInfo) -> dict[str, str]:
+    """Return each row's title by its name; rows that share a title carry their name too."""
+    shared = Counter(row.title for row in info.rows)
+    return {
+        row.name: printable(f"{row.title} ({row.name})" if shared[row.title] > 1 else row.title)
+        for row in info.rows
+    }
+
+
+def format_value(value: float, metric: MetricInfo, style: Style) -> str:
+    """Return a score as tables print it; infinity for images that equal their targets."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if style == "paper" and not metric.unit:
+        return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}")
+    return f"{value:.{metric.digits}f}"
+
+
+def printable(text: str) -> str:
+    r"""Return one line without control characters, which could move a cursor or reverse a text.
+
+    >>> printable("two\nlines, \x1b[31mred")
+    'two lines, �[31mred'
+    """
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+_Marks = dict[tuple[str | None, str, str], Mark]
+
+
+def _marks(board: Leaderboard) -> _Marks:
+    found: _Marks = {}
+    for task in [*(c.name for c in board.info.columns), None]:
+        for metric in board.info.metrics:
+            best, second = board.marks(metric.name, task)
+            found.update({(task, metric.name, row): "second" for row in second})
+            found.update({(task, metric.name, row): "best" for row in best})
+    return found
+
+
+def _tags(column: ColumnInfo) -> tuple[str, ...]:
+    rest = [word for word in column.extent.split(", ") if word not in column.tag]
+    return tuple(filter(None, [f"{column.tag} images", ", ".join(rest)]))
+
+
+def _row(
+    board: Leaderboard, row: RowInfo, title: str, marks: _Marks, notes: _Notes, style: Style
+) -> TableRow:
+    groups = []
+    for column in board.info.columns:
+        cells = []
+        for metric in board.info.metrics:
+            cell = board.cell(row.name, column.name, metric.name)
+            if cell.value is not None:
+                mark = marks.get((column.name, metric.name, row.name))
+                cells.append(TableCell(format_value(cell.value, metric, style), mark))
+            elif row.absent:
+                cells.append(TableCell(DASH))
+            else:
+                note = f"{title} on {column.title}: {cell.reason}"
+                cells.append(TableCell("failed", None, notes.add(note)))
+        groups.append(tuple(cells))
+    cells = []
+    for metric in board.info.metrics:
+        value = board.average(row.name, metric.name)
+        text = DASH if value is None else format_value(value, metric, style)
+        cells.append(TableCell(text, marks.get((None, metric.name, row.name))))
+    groups.append(tuple(cells))
+    words = notes.add(*(f"{title}: {w}" for w in row.words))
+    tags = [printable(word.partition(":")[0]) for word in row.words]
+    return TableRow(row.name, title, ", ".join(tags), tuple(groups), words)
+
+
+def _provenance(info: BoardInfo, titles: dict[str, str]) -> tuple[Fact, ...]:
+    facts = [
+        ("Suite", f"{info.suite}, version {info.suite_version}; average: {info.average}"),
+        ("Protocol", f"{info.protocol_title}; {info.protocol} ({info.protocol_hash})"),
+        ("Noise", info.noise),
+        ("Device", info.device),
+    ]
+    for column in info.columns:
+        mix = f", degraded with {column.mix}" if column.mix else ""
+        data = f"{column.count} images of {column.dataset}, data {column.fingerprint[:12]}{mix}"
+        facts.append((column.title, data))
+    for row in info.rows:
+        if not row.absent:
+            file = f" ({row.weights_file})" if row.weights_file else ""
+            weights = row.weights[:12] if row.weights_file else row.weights
+            used = f"weights {weights}{file}, code {row.code}, {row.precision}"
+            facts.append((titles[row.name], f"{used}, {row.config}" if row.config else used))
+    return tuple((printable(label), printable(text)) for label, text in facts)

@@ -1,0 +1,112 @@
+"""A table in the terminal, in colour where that is shown and as plain text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from restorebench.table import Mark, Table, TableCell, TableGroup
+
+STYLES: dict[Mark | None, str] = {"best": "bold green", "second": "underline", None: ""}
+SIGNS: dict[Mark | None, str] = {"best": "*", "second": "+", None: " "}
+"""What marks a number where neither bold nor underlined can be shown."""
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+BETWEEN = "  "
+NAME_WIDTH = 28
+UNBOUNDED = 10_000
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table with its footnotes and provenance.
+
+    Where the tasks do not fit side by side, the table is continued below. A number is never cut:
+    on a terminal narrower than a single task, lines run on.
+    """
+    styled = console.color_system is not None
+    console.print(Text(table.title, "bold"))
+    for groups in _fitting(table, console, styled):
+        part = _part(table, groups, styled)
+        part.width = _width(part, console)
+        console.print(part, soft_wrap=True)
+    legend = table.legend("Bold", "underlined") if styled else table.legend("*", "+")
+    if legend:
+        console.print(Text(legend, "dim"))
+    for number, note in enumerate(table.notes, 1):
+        console.print(Text(f"{superscript((number,))} {note}"))
+    for label, text in table.provenance:
+        console.print(Text(f"{label}: {text}", "dim"))
+
+
+def superscript(notes: tuple[int, ...]) -> str:
+    """Return footnote numbers as superscripts.
+
+    >>> superscript((1, 12))
+    '¹˒¹²'
+    """
+    return "˒".join(str(number).translate(SUPERSCRIPTS) for number in notes)
+
+
+def _fitting(table: Table, console: Console, styled: bool) -> Iterator[list[int]]:
+    """Yield the tasks that fit side by side, and so on, as positions in the table."""
+    start = 0
+    for end in range(1, len(table.groups) + 1):
+        wider = _part(table, range(start, end + 1), styled) if end < len(table.groups) else None
+        if wider is None or _width(wider, console) > console.width:
+            yield list(range(start, end))
+            start = end
+
+
+def _width(part: RichTable, console: Console) -> int:
+    options = console.options.update(max_width=UNBOUNDED)
+    return Measurement.get(console, options, part).maximum
+
+
+def _part(table: Table, groups: Sequence[int], styled: bool) -> RichTable:
+    part = RichTable(box=box.HORIZONTALS, header_style="", pad_edge=False)
+    part.add_column(Text("\n" * _depth(table) + "Method", "bold"), max_width=NAME_WIDTH)
+    columns = []
+    for index in groups:
+        cells = [row.groups[index] for row in table.rows]
+        heading, numbers = _column(table.groups[index], cells, _depth(table), styled)
+        part.add_column(heading, justify="center", no_wrap=True)
+        columns.append(numbers)
+    for row, *numbers in zip(table.rows, *columns, strict=True):
+        name = Text(f"{row.title}{superscript(row.notes)}")
+        if row.tag:
+            name.append(f"\n{row.tag}", "yellow")
+        part.add_row(name, *numbers)
+    return part
+
+
+def _depth(table: Table) -> int:
+    return 1 + max(len(group.tags) for group in table.groups)
+
+
+def _column(
+    group: TableGroup, rows: Sequence[tuple[TableCell, ...]], depth: int, styled: bool
+) -> tuple[Text, list[Text]]:
+    """Return a task's heading, and its numbers in each row, as lines of equal width."""
+    names = [Text(name) for name in group.metrics]
+    lines = [[_number(cell, styled) for cell in cells] for cells in rows]
+    widths = [max(text.cell_len for text in column) for column in zip(names, *lines, strict=True)]
+    for line in [names, *lines]:
+        for text, width in zip(line, widths, strict=True):
+            text.align("right", width)
+    heading = Text(justify="center")
+    heading.append(f"{group.title}{superscript(group.notes)}\n", "bold")
+    for line_number in range(depth - 1):
+        tag = group.tags[line_number] if line_number < len(group.tags) else ""
+        heading.append(f"{tag}\n", "yellow" if group.notes else "dim")
+    heading.append_text(Text(BETWEEN).join(names))
+    return heading, [Text(BETWEEN).join(line) for line in lines]
+
+
+def _number(cell: TableCell, styled: bool) -> Text:
+    if styled:
+        return Text(cell.text, STYLES[cell.mark]) + Text(superscript(cell.notes))
+    return Text(f"{cell.text}{superscript(cell.notes)}{SIGNS[cell.mark]}")

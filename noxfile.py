@@ -1,0 +1,66 @@
+"""Set-up and every check in one place: `nox -l` lists the sessions.
+
+Every session installs the locked versions of constraints.txt, so that a fresh machine gives the
+numbers of this one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests", "lint", "types"]
+
+CONSTRAINTS = ("-c", "constraints.txt")
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the project, editable, with some of its dependency groups."""
+    needed = [name for group in groups for name in nox.project.dependency_groups(PYPROJECT, group)]
+    session.install(*CONSTRAINTS, "-e", ".", *needed)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Score methods on a suite: `nox -s bench -- --suite three_deg`."""
+    install(session)
+    session.run("restorebench", "run", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests."""
+    install(session, "test")
+    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and the direction of imports."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write constraints.txt anew from the newest versions that pyproject.toml allows."""
+    session.install("torch==2.13.0", "-e", ".", *nox.project.dependency_groups(PYPROJECT, "dev"))
+    frozen = session.run("pip", "freeze", "--exclude-editable", silent=True)
+    assert isinstance(frozen, str)
+    lines = [line.replace("+cpu", "") for line in frozen.splitlines() if "==" in line]
+    head = "# Made by `nox -s lock`: what nox installs, so that numbers can be repeated."
+    Path("constraints.txt").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")

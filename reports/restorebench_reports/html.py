@@ -1,0 +1,108 @@
+"""A board as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from restorebench.leaderboard import Leaderboard
+from restorebench.store import write_atomically
+from restorebench.table import Style, Table, TableCell, TableRow, format_value, table_of, titles_of
+from restorebench_reports.strips import Strip, strips
+
+TEMPLATES = files("restorebench_reports") / "templates"
+DrawnCell = tuple[TableCell, Strip | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskImages:
+    """The images of one task, with their scores side by side."""
+
+    title: str
+    methods: tuple[str, ...]
+    images: tuple[tuple[str, tuple[str, ...]], ...]
+    """Name, and the text of each metric of each method."""
+
+
+def render(board: Leaderboard, folder: Path, style: Style) -> Path:
+    """Write ``leaderboard.html``: readable without scripts, from a disk or a server."""
+    environment = Environment(
+        loader=PackageLoader("restorebench_reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    table = table_of(board, style)
+    css, script = _asset("leaderboard.css"), _asset("leaderboard.js")
+    text = environment.get_template("leaderboard.html.jinja").render(
+        table=table,
+        rows=_rows(board, table),
+        info=board.info,
+        titles=titles_of(board.info),
+        tasks=list(_tasks(board, style)),
+        failures=board.failures(),
+        css=css,
+        script=script,
+        css_hash=_hash(css),
+        script_hash=_hash(script),
+    )
+    return write_atomically(folder / "leaderboard.html", text)
+
+
+def _asset(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
+
+
+def _hash(text: str) -> str:
+    """Return what the page's policy allows one style or script by; it refuses all others."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _rows(board: Leaderboard, table: Table) -> list[tuple[TableRow, list[list[DrawnCell]]]]:
+    drawn = strips(board)
+    tasks = [*(column.name for column in board.info.columns), "average"]
+    return [
+        (
+            row,
+            [
+                [
+                    (cell, drawn.get((row.name, task, metric.name)))
+                    for cell, metric in zip(cells, board.info.metrics, strict=True)
+                ]
+                for task, cells in zip(tasks, row.groups, strict=True)
+            ],
+        )
+        for row in table.rows
+    ]
+
+
+def _tasks(board: Leaderboard, style: Style) -> Iterator[TaskImages]:
+    metrics, titles = board.info.metrics, titles_of(board.info)
+    for column in board.info.columns:
+        records = board.records[board.records["task"] == column.name]
+        good = records["error"].isna()
+        texts = {
+            metric.name: [
+                format_value(value, metric, style) if scored else "failed"
+                for value, scored in zip(records[metric.name], good, strict=True)
+            ]
+            for metric in metrics
+        }
+        keys = zip(records["method"], records["image"], strict=True)
+        scores = dict(zip(keys, zip(*texts.values(), strict=True), strict=True))
+        methods = list(dict.fromkeys(records["method"]))
+        absent = ("",) * len(metrics)
+        images = tuple(
+            (image, tuple(t for method in methods for t in scores.get((method, image), absent)))
+            for image in dict.fromkeys(records["image"])
+        )
+        yield TaskImages(column.title, tuple(titles[m] for m in methods), images)

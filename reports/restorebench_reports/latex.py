@@ -1,0 +1,103 @@
+"""A board as LaTeX: booktabs, best bold, second underlined, ready to compile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from restorebench.leaderboard import Leaderboard
+from restorebench.store import write_atomically
+from restorebench.table import Style, TableCell, table_of
+
+COMMANDS = {"best": r"\textbf{%s}", "second": r"\underline{%s}", None: "%s"}
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "%": r"\%",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    # After the \\ of a row, a bracket would be its length and a star its variant.
+    "[": "{[}",
+    "*": "{*}",
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
+    "’": "'",
+    "∞": r"$\infty$",
+    "−": "$-$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+}
+GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξπρστυφχψω",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+        "upsilon phi chi psi omega".split(),
+        strict=True,
+    )
+)
+ESCAPES = SPECIAL | {letter: rf"$\{name}$" for letter, name in GREEK.items()}
+ABSENT_FROM_T1 = frozenset("ĦħĸĿŀŉŦŧſ")
+
+
+def render(board: Leaderboard, folder: Path, style: Style) -> Path:
+    """Write ``leaderboard.tex``, a document of one table; its middle can be pasted into a paper."""
+    environment = Environment(
+        loader=PackageLoader("restorebench_reports"),
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # `escape` below is LaTeX's; jinja's own is HTML's
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(tex=escape, prose=_prose, cell=_cell, notes=_notes)
+    text = environment.get_template("leaderboard.tex.jinja").render(table=table_of(board, style))
+    return write_atomically(folder / "leaderboard.tex", text)
+
+
+def escape(text: str) -> str:
+    r"""Return text that LaTeX prints as it stands; letters it has no glyph for become U+XXXX.
+
+    >>> print(escape("50% of bsd68_s25, σ=25, with --limit 5"))
+    50\% of bsd68\_s25, $\sigma$=25, with -{}-limit 5
+    """
+    # Two of these in a row would be drawn as one: a dash, a quotation mark.
+    return re.sub(r"([-,'])(?=\1)", r"\1{}", "".join(map(_letter, text)))
+
+
+def _letter(letter: str) -> str:
+    if letter in ESCAPES:
+        return ESCAPES[letter]
+    known = " " <= letter <= "~" or ("¡" <= letter <= "ž" and letter not in ABSENT_FROM_T1)
+    return letter if known and letter.isprintable() else f"U+{ord(letter):04X}"
+
+
+def _prose(text: str) -> str:
+    r"""Return escaped text that may be broken inside long names, such as paths and protocols."""
+    return re.sub(r"(/|\\_|=)", r"\1\\allowbreak{}", escape(text))
+
+
+def _cell(cell: TableCell) -> str:
+    return COMMANDS[cell.mark] % escape(cell.text) + _notes(cell.notes)
+
+
+def _notes(notes: tuple[int, ...]) -> str:
+    return rf"\textsuperscript{{{','.join(map(str, notes))}}}" if notes else ""

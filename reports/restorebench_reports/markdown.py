@@ -1,0 +1,72 @@
+"""A board as a GitHub-flavoured Markdown table, with one column for each task as papers print it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from restorebench.leaderboard import Leaderboard
+from restorebench.store import write_atomically
+from restorebench.table import Style, Table, TableCell, TableGroup, TableRow, table_of
+
+# GitHub removes <u>, and draws <ins> the same.
+MARKS = {"best": "**{}**", "second": "<ins>{}</ins>", None: "{}"}
+
+
+def render(board: Leaderboard, folder: Path, style: Style) -> Path:
+    """Write ``leaderboard.md``."""
+    return write_atomically(folder / "leaderboard.md", markdown(table_of(board, style)))
+
+
+def markdown(table: Table) -> str:
+    """Return a table with its footnotes and provenance."""
+    notes = [f"<sup>{number}</sup> {escape(note)}" for number, note in enumerate(table.notes, 1)]
+    facts = [f"- **{escape(label)}**: {escape(text)}" for label, text in table.provenance]
+    lines = [
+        f"# {escape(table.title)}",
+        "",
+        _line(["Method", *map(_head, table.groups)]),
+        _line([":---", *["---:"] * len(table.groups)]),
+        *map(_row, table.rows),
+        "",
+        escape(table.legend("Bold", "underlined")),
+        "",
+        "<br>\n".join(notes),
+        "",
+        *facts,
+    ]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
+
+
+def escape(text: str) -> str:
+    r"""Return text in which nothing is Markdown or HTML.
+
+    >>> print(escape("<b>|a_b*"))
+    &lt;b&gt;\|a\_b\*
+    """
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", text)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _head(group: TableGroup) -> str:
+    metrics = " / ".join(map(escape, group.metrics))
+    title = f"{escape(group.title)}{_notes(group.notes)}"
+    return "<br>".join([title, *map(escape, group.tags), metrics])
+
+
+def _row(row: TableRow) -> str:
+    title = f"{escape(row.title)}{_notes(row.notes)}"
+    name = "<br>".join(filter(None, [title, escape(row.tag)]))
+    return _line([name, *(" / ".join(map(_cell, cells)) for cells in row.groups)])
+
+
+def _cell(cell: TableCell) -> str:
+    return MARKS[cell.mark].format(escape(cell.text)) + _notes(cell.notes)
+
+
+def _notes(notes: tuple[int, ...]) -> str:
+    return f"<sup>{','.join(map(str, notes))}</sup>" if notes else ""

@@ -1,0 +1,150 @@
+"""The store: durable, resumable, owned by one process, and honest about damage."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restorebench.errors import OutputFolderError, StoreError
+from restorebench.record import Identity, Record
+from restorebench.store import Store, read_journals, write_atomically
+
+
+def record(image: str = "a", error: str | None = None, **scores: float) -> Record:
+    identity = Identity(
+        method="m",
+        config="{}",
+        weights="none needed",
+        code="c",
+        precision="float32",
+        device="cpu",
+        environment="e",
+        task="t",
+        mix="",
+        data="real",
+        data_fingerprint="f",
+        protocol="p",
+        stream_start=0,
+        image=image,
+    )
+    return Record(key=identity.key, identity=identity, scores=scores, error=error, session="s")
+
+
+@given(st.dictionaries(st.sampled_from(["psnr", "ssim"]), st.floats(allow_nan=False)))
+def test_a_record_comes_back_bit_for_bit(scores: dict[str, float]) -> None:
+    kept = record().model_copy(update={"scores": scores})
+    assert Record.model_validate_json(kept.model_dump_json()) == kept
+
+
+def test_records_outlive_the_process(tmp_path: Path) -> None:
+    with Store(tmp_path, "one") as store:
+        store.append(record("a", psnr=30.0))
+    with Store(tmp_path, "two") as store:
+        found = store.find(record("a").key)
+        assert found is not None
+        assert found.scores == {"psnr": 30.0}
+        assert store.find(record("b").key) is None
+
+
+def test_a_torn_last_line_is_measured_again_and_costs_nothing_else(tmp_path: Path) -> None:
+    with Store(tmp_path, "one") as store:
+        store.append(record("a", psnr=30.0))
+        store.append(record("b", psnr=31.0))
+    journal = tmp_path / "journal" / "one.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    with Store(tmp_path, "two") as store:
+        assert store.find(record("a").key) is not None
+        assert store.find(record("b").key) is None
+        store.append(record("b", psnr=31.0))
+    assert len(read_journals(tmp_path)) == 2
+
+
+def test_a_damaged_line_is_named_not_skipped(tmp_path: Path) -> None:
+    with Store(tmp_path, "one") as store:
+        store.append(record("a", psnr=30.0))
+        store.append(record("b", psnr=31.0))
+    journal = tmp_path / "journal" / "one.jsonl"
+    journal.write_text(journal.read_text().replace('"schema_version":1', '"schema_version":7', 1))
+    with pytest.raises(StoreError, match=r"one\.jsonl:1 is no record"):
+        read_journals(tmp_path)
+
+
+def test_a_success_supersedes_a_failure_and_never_the_other_way_round(tmp_path: Path) -> None:
+    with Store(tmp_path, "1") as store:
+        store.append(record("a", error="broken"))
+        assert store.find(record("a").key) is None
+    with Store(tmp_path, "2") as store:
+        store.append(record("a", psnr=30.0))
+    with Store(tmp_path, "3") as store:
+        store.append(record("a", error="broken again"))
+    assert read_journals(tmp_path)[record("a").key].scores == {"psnr": 30.0}
+
+
+@pytest.mark.parametrize(
+    "change", [{"weights": "x"}, {"data_fingerprint": "x"}, {"protocol": "x"}, {"code": "x"}]
+)
+def test_a_record_made_otherwise_is_never_reused(tmp_path: Path, change: dict[str, str]) -> None:
+    with Store(tmp_path, "one") as store:
+        store.append(record("a", psnr=30.0))
+        other = record("a").identity.model_copy(update=change)
+        assert store.find(other.key) is None
+
+
+def test_a_second_process_is_refused_while_the_first_writes(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from restorebench.store import Store\n"
+        "with Store(Path(sys.argv[1]), 'other'): pass"
+    )
+    with Store(tmp_path, "one"):
+        command = [sys.executable, "-c", code, str(tmp_path)]
+        refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode != 0
+    assert "is being written by another run" in refused.stderr
+    assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputFolderError, match=r"cannot be written .* choose another --out"):
+        Store(tmp_path / "file" / "run", "one").__enter__()
+
+
+def test_a_disk_that_takes_no_more_is_said_so_and_what_was_written_stays(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from restorebench.errors import OutputFolderError
+from restorebench.store import Store
+sys.path.insert(0, sys.argv[2])
+from test_store import record
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+with Store(Path(sys.argv[1]), "one") as store:
+    for number in range(100):
+        try:
+            store.append(record(str(number), psnr=30.0))
+        except OutputFolderError as error:
+            print(number, error)
+            break
+"""
+    command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    number, _, message = done.stdout.partition(" ")
+    assert "cannot be written" in message, done.stderr
+    assert "what was measured before is safe" in message
+    assert 0 < int(number) == len(read_journals(tmp_path)) < 100
+
+
+def test_an_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:
+    path = write_atomically(tmp_path / "sub" / "a.txt", "one")
+    write_atomically(path, "two")
+    assert path.read_text() == "two"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+    with pytest.raises(OutputFolderError):
+        write_atomically(path / "below a file", "three")
+    assert path.read_text() == "two"
