@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from restorebench.method import Weights
 from restorebench.metrics import Metric
 from restorebench.plan import Column, Plan, Row
 
@@ -54,6 +55,8 @@ class RowInfo(Info):
     status: str
     weights: str
     weights_file: str | None
+    weights_read: str
+    """What was taken from the file: containers, EMA, how much of the network it fills."""
     precision: str
     config: str
     code: str
@@ -136,7 +139,8 @@ def _row_info(row: Row) -> RowInfo:
         paper=row.card.paper,
         status=row.card.status,
         weights=row.weights,
-        weights_file=row.weights_file,
+        weights_file=row.loaded.file if row.loaded else None,
+        weights_read=_how_read(row.loaded) if row.loaded else "",
         precision=row.precision,
         config=str(dict(row.config)) if row.config else "",
         code=row.code,
@@ -144,3 +148,8 @@ def _row_info(row: Row) -> RowInfo:
         absent=row.absent,
         notes=row.card.notes,
     )
+
+
+def _how_read(weights: Weights) -> str:
+    parts = [weights.container, "EMA weights" if weights.ema else "", weights.coverage]
+    return "; ".join(filter(None, parts))

@@ -14,9 +14,9 @@ from restorebench.errors import BenchError, NothingSelectedError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from restorebench.session import Session
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
+    from restorebench.session import Session
 
 INTERRUPTED = 130
 INCOMPLETE = 3
@@ -92,6 +92,9 @@ def run(  # noqa: PLR0913 - each parameter is an option
         list[str] | None,
         typer.Option(help="METHOD=FILE; just FILE if one network is selected. Repeatable."),
     ] = None,
+    partial_weights: Annotated[
+        bool, typer.Option("--partial-weights", help="Accept weights that do not fit, marked.")
+    ] = False,
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Score networks without weights, marked as such.")
     ] = False,
@@ -116,6 +119,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
         protocol=protocol,
         noise=noise,
         weights=_weights(weights or [], methods, catalog),
+        strict=not partial_weights,
         untrained=untrained,
     )
     session = Session(suite, methods, options, out, catalog)

@@ -10,7 +10,7 @@ import torch
 
 from restorebench.catalog import Catalog
 from restorebench.checkpoint import load_weights
-from restorebench.errors import UsageError, WeightsError
+from restorebench.errors import UsageError
 from restorebench.method import Method, Precision
 
 
@@ -68,16 +68,3 @@ def _state_hash(method: Method) -> str:
         whole.update(key.encode())
         whole.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return whole.hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a weights file.
-
-    Raises:
-        WeightsError: if it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"weights {path} cannot be read ({error.strerror})") from error

@@ -20,7 +20,7 @@ from restorebench.record import Identity
 from restorebench.suite import Source, Suite, Task
 
 if TYPE_CHECKING:
-    from restorebench.method import Card, Method
+    from restorebench.method import Card, Method, Weights
 
 DataMode = Literal["auto", "real", "sample"]
 Origin = Literal["real", "sample"]
@@ -113,11 +113,12 @@ class Row:
     card: Card
     weights: str
     """SHA-256 of the weights file, ``untrained``, or ``none needed``; empty if there are none."""
-    weights_file: str | None
     code: str
     precision: str
     config: Mapping[str, object]
     build: Callable[[], Method]
+    loaded: Weights | None = None
+    """Where the weights come from, if they come from a file."""
     absent: str | None = None
     """Why the method is not scored at all."""
 
@@ -128,6 +129,10 @@ class Row:
             said.append("reconstruction: built from the paper, no official code exists")
         if self.weights == "untrained":
             said.append("untrained: random weights, the numbers mean nothing")
+        if self.weights.startswith("in memory"):
+            said.append("weights in memory: they come from no file")
+        if self.loaded is not None and not self.loaded.strict:
+            said.append(f"weights not strict: {self.loaded.coverage}")
         if self.config:
             said.append(f"not the published size: {_config_text(self.config)}")
         if self.precision != "float32":

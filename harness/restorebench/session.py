@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from restorebench.catalog import Catalog
-from restorebench.errors import NothingSelectedError, UsageError
+from restorebench.errors import NothingSelectedError, UsageError, WeightsError
 from restorebench.leaderboard import Leaderboard
-from restorebench.loading import file_hash, load_method, weights_in_memory
+from restorebench.loading import load_method, weights_in_memory
 from restorebench.method import Method, Precision, find_device
 from restorebench.metrics import Metric
 from restorebench.plan import DataMode, Plan, Row, find_columns
@@ -37,6 +37,8 @@ class Options:
     protocol: str = "airnet"
     noise: str | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
+    strict: bool = True
+    """Whether weights must fit their network tensor for tensor."""
     untrained: bool = False
 
 
@@ -150,34 +152,41 @@ def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
     if isinstance(method, Method):
         return _built_row(catalog, method, options.untrained)
     cls = catalog.method(method)
-    path = options.weights.get(method)
-    weights, absent = "none needed", None
-    if path is not None:
-        if not cls.info.needs_weights:
-            raise UsageError(f"{method} takes no weights")
-        weights = file_hash(path)
-    elif cls.info.needs_weights and options.untrained:
-        weights = "untrained"
-    elif cls.info.needs_weights:
-        weights, absent = "", _no_weights(method, cls.info.checkpoint)
-    return Row(
+    load = partial(
+        load_method,
+        method,
+        device=options.device,
+        precision=options.precision,
+        strict=options.strict,
+        catalog=catalog,
+    )
+    row = Row(
         label=method,
         card=cls.info,
-        weights=weights,
-        weights_file=path.name if path is not None else None,
+        weights="none needed",
         code=code_hash(cls),
         precision=options.precision,
         config={},
-        build=partial(
-            load_method,
-            method,
-            path,
-            options.device,
-            precision=options.precision,
-            catalog=catalog,
-        ),
-        absent=absent,
+        build=load,
     )
+    path = options.weights.get(method)
+    if path is not None:
+        return _with_weights(row, partial(load, path))
+    if not cls.info.needs_weights:
+        return row
+    if options.untrained:
+        return replace(row, weights="untrained")
+    return replace(row, weights="", absent=_no_weights(method, cls.info.checkpoint))
+
+
+def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
+    """Load the weights at once: a file that cannot be used is known before anything is scored."""
+    try:
+        method = load()
+    except WeightsError as error:
+        return replace(row, weights="", absent=f"weights not usable: {error}")
+    assert method.weights is not None
+    return replace(row, weights=method.weights.sha256, loaded=method.weights, build=lambda: method)
 
 
 def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
@@ -191,7 +200,7 @@ def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
         label=f"{name}[{config}]" if config else name,
         card=cls.info,
         weights=weights,
-        weights_file=method.weights.file if method.weights else None,
+        loaded=method.weights,
         absent=absent,
         code=code_hash(cls),
         precision=method.precision,

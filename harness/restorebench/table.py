@@ -40,6 +40,8 @@ class TableGroup:
     tags: tuple[str, ...]
     """What stands below the title, line by line: ``5 of 500 images`` and ``partial``."""
     metrics: tuple[str, ...]
+    whole: bool
+    """Whether the numbers rest on whole, real sets."""
     notes: tuple[int, ...] = ()
 
     @property
@@ -108,15 +110,14 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
     info, notes = board.info, _Notes()
     metrics = tuple(f"{m.title} ({m.unit})" if m.unit else m.title for m in info.metrics)
     groups = [
-        TableGroup(
-            printable(c.title), _tags(c), metrics, notes.add(*(f"{c.title}: {w}" for w in c.words))
-        )
+        TableGroup(printable(c.title), _tags(c), metrics, not c.words, notes.add(*c.words))
         for c in info.columns
     ]
     reason = board.average_reason
     tags = tuple(filter(None, [board.average_extent, printable(info.average)]))
     missing = notes.add(f"No average: {reason}") if reason else ()
-    groups.append(TableGroup("Average", tags, metrics, missing))
+    whole = all(group.whole for group in groups)
+    groups.append(TableGroup("Average", tags, metrics, whole, missing))
 
     marks, titles = _marks(board), titles_of(info)
     rows = tuple(_row(board, row, titles[row.name], marks, notes, style) for row in info.rows)
@@ -184,8 +185,7 @@ def _row(
             elif row.absent:
                 cells.append(TableCell(DASH))
             else:
-                note = f"{title} on {column.title}: {cell.reason}"
-                cells.append(TableCell("failed", None, notes.add(note)))
+                cells.append(TableCell("failed", None, notes.add(str(cell.reason))))
         groups.append(tuple(cells))
     cells = []
     for metric in board.info.metrics:
@@ -193,9 +193,8 @@ def _row(
         text = DASH if value is None else format_value(value, metric, style)
         cells.append(TableCell(text, marks.get((None, metric.name, row.name))))
     groups.append(tuple(cells))
-    words = notes.add(*(f"{title}: {w}" for w in row.words))
     tags = [printable(word.partition(":")[0]) for word in row.words]
-    return TableRow(row.name, title, ", ".join(tags), tuple(groups), words)
+    return TableRow(row.name, title, ", ".join(tags), tuple(groups), notes.add(*row.words))
 
 
 def _provenance(info: BoardInfo, titles: dict[str, str]) -> tuple[Fact, ...]:
@@ -211,8 +210,8 @@ def _provenance(info: BoardInfo, titles: dict[str, str]) -> tuple[Fact, ...]:
         facts.append((column.title, data))
     for row in info.rows:
         if not row.absent:
-            file = f" ({row.weights_file})" if row.weights_file else ""
-            weights = row.weights[:12] if row.weights_file else row.weights
-            used = f"weights {weights}{file}, code {row.code}, {row.precision}"
-            facts.append((titles[row.name], f"{used}, {row.config}" if row.config else used))
+            file = "; ".join(filter(None, [row.weights_file, row.weights_read]))
+            weights = f"{row.weights[:12]} ({file})" if row.weights_file else row.weights
+            used = [f"weights {weights}", f"code {row.code}", row.precision, row.config]
+            facts.append((titles[row.name], ", ".join(filter(None, used))))
     return tuple((printable(label), printable(text)) for label, text in facts)

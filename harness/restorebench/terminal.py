@@ -101,7 +101,7 @@ def _column(
     heading.append(f"{group.title}{superscript(group.notes)}\n", "bold")
     for line_number in range(depth - 1):
         tag = group.tags[line_number] if line_number < len(group.tags) else ""
-        heading.append(f"{tag}\n", "yellow" if group.notes else "dim")
+        heading.append(f"{tag}\n", "dim" if group.whole else "yellow")
     heading.append_text(Text(BETWEEN).join(names))
     return heading, [Text(BETWEEN).join(line) for line in lines]
 

@@ -196,8 +196,10 @@ class DaAIRMethod(Method):
         ),
         status="reconstruction",
         size_multiple=8,
+        trained_on=("noise", "rain", "haze"),
         notes=(
             "reconstruction: no official code or weights exist",
+            "The paper's five-degradation setting also has blur and low light.",
             "Widths, experts and training constants that the paper does not print are our choice, "
             "made to meet its 6 M parameters.",
         ),

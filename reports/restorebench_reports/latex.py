@@ -12,7 +12,7 @@ from restorebench.store import write_atomically
 from restorebench.table import Style, TableCell, table_of
 
 COMMANDS = {"best": r"\textbf{%s}", "second": r"\underline{%s}", None: "%s"}
-SPECIAL = {
+ESCAPES = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -39,16 +39,13 @@ SPECIAL = {
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "→": r"$\rightarrow$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+    "λ": r"$\lambda$",
+    "μ": r"$\mu$",
+    "σ": r"$\sigma$",
 }
-GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψω",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-        "upsilon phi chi psi omega".split(),
-        strict=True,
-    )
-)
-ESCAPES = SPECIAL | {letter: rf"$\{name}$" for letter, name in GREEK.items()}
 ABSENT_FROM_T1 = frozenset("ĦħĸĿŀŉŦŧſ")
 
 

@@ -1,4 +1,4 @@
-"""A board as a GitHub-flavoured Markdown table, with one column for each task as papers print it."""
+"""A board as a GitHub-flavoured Markdown table, one column for each task as in papers."""
 
 from __future__ import annotations
 

@@ -23,13 +23,17 @@ class Strip:
     high: float
 
 
-def strips(board: Leaderboard) -> dict[tuple[str, str, str], Strip]:
-    """Return the strips by method, task and metric.
+Strips = dict[tuple[str, str, str], Strip]
+"""By method, task and metric."""
+
+
+def strips(board: Leaderboard) -> Strips:
+    """Return the strip of every cell that has one.
 
     A cell without a value has none, and neither has one with fewer than two images or with an
     infinite score, nor a column in which every image scores the same.
     """
-    found = {}
+    found: Strips = {}
     for column in board.info.columns:
         of_task = board.records[board.records["task"] == column.name]
         for metric in board.info.metrics:

@@ -13,8 +13,12 @@ function sort(head, index) {
   heads.forEach(other => other.removeAttribute("aria-sort"));
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   const rows = [...body.rows].map(row => ({ row, value: score(row, index) }));
-  rows.sort((a, b) => isNaN(a.value) - isNaN(b.value)
-    || (a.value === b.value ? 0 : (a.value < b.value) === down ? 1 : -1));
+  rows.sort((a, b) => {
+    if (a.value === b.value || isNaN(a.value) || isNaN(b.value)) {
+      return isNaN(a.value) - isNaN(b.value);
+    }
+    return (a.value < b.value) === down ? 1 : -1;
+  });
   body.append(...rows.map(({ row }) => row));
 }
 
@@ -24,9 +28,4 @@ heads.forEach((head, index) => {
   button.textContent = head.textContent;
   button.addEventListener("click", () => sort(head, index));
   head.replaceChildren(button);
-});
-
-// A browser opens no details for a link or a find by itself in every version; printing needs all.
-addEventListener("beforeprint", () => {
-  document.querySelectorAll("main > details").forEach(details => { details.open = true; });
 });
