@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from restorebench.catalog import Catalog
-from restorebench.errors import NothingSelectedError, UsageError, WeightsError
+from restorebench.errors import NothingSelectedError, SetupError, UsageError, WeightsError
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import load_method, weights_in_memory
-from restorebench.method import Method, Precision, find_device
+from restorebench.method import Card, Method, Precision, find_device
 from restorebench.metrics import Metric
 from restorebench.plan import DataMode, Plan, Row, find_columns
 from restorebench.provenance import code_hash, describe_session, device_name, environment_hash
@@ -90,7 +90,9 @@ class Session:
         started = datetime.now(UTC)
         name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}"
         with Store(self.out, name) as store:
-            self._sessions = _write_manifest(self.out, name, started, self.options.device)
+            self._sessions = _write_manifest(
+                self.out, name, started, self.plan, self.options.device
+            )
             for record in measure(self.plan, store, self.metrics):
                 self._records.append(record)
                 yield record
@@ -151,7 +153,10 @@ def write_board(
 def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
     if isinstance(method, Method):
         return _built_row(catalog, method, options.untrained)
-    cls = catalog.method(method)
+    try:
+        cls = catalog.method(method)
+    except SetupError as error:  # a package that cannot be imported leaves the others alone
+        return _broken_row(method, str(error), options.precision)
     load = partial(
         load_method,
         method,
@@ -177,6 +182,22 @@ def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
     if options.untrained:
         return replace(row, weights="untrained")
     return replace(row, weights="", absent=_no_weights(method, cls.info.checkpoint))
+
+
+def _broken_row(name: str, reason: str, precision: Precision) -> Row:
+    def build() -> Method:
+        raise SetupError(reason)
+
+    return Row(
+        label=name,
+        card=Card(title=name, paper="unknown", status="external"),
+        weights="",
+        code="",
+        precision=precision,
+        config={},
+        build=build,
+        absent=f"broken package: {reason}",
+    )
 
 
 def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
@@ -219,11 +240,18 @@ def _no_weights(name: str, checkpoint: str) -> str:
 
 
 def _write_manifest(
-    out: Path, session: str, started: datetime, device: str
+    out: Path, session: str, started: datetime, plan: Plan, device: str
 ) -> list[dict[str, Any]]:
+    """Add this session to the run's manifest, before anything is measured; return all sessions."""
     path = out / "manifest.json"
     earlier = read_json(path)["sessions"] if path.exists() else []
-    described = describe_session(session, started.isoformat(timespec="seconds"), device)
+    described = {
+        **describe_session(session, started.isoformat(timespec="seconds"), device),
+        "suite": f"{plan.suite.name}@{plan.suite.version}",
+        "protocol": plan.protocol.id,
+        "data": {column.task.name: column.fingerprint for column in plan.columns},
+        "weights": {row.label: row.weights or row.absent for row in plan.rows},
+    }
     sessions: list[dict[str, Any]] = [*earlier, described]
     write_atomically(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
     return sessions

@@ -107,6 +107,6 @@ def _column(
 
 
 def _number(cell: TableCell, styled: bool) -> Text:
-    if styled:
-        return Text(cell.text, STYLES[cell.mark]) + Text(superscript(cell.notes))
-    return Text(f"{cell.text}{superscript(cell.notes)}{SIGNS[cell.mark]}")
+    sign = "" if styled else SIGNS[cell.mark]
+    # The style must not reach the spaces that will stand before the number.
+    return Text().append(cell.text, STYLES[cell.mark]).append(superscript(cell.notes) + sign)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from restorebench.board_info import MetricInfo, RowInfo
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
-from restorebench.table import Style
+from restorebench.table import Style, printable
+
+FORMULA = tuple("=+-@＝＋－＠")
+Value = str | int | float | None
 
 
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:
@@ -18,46 +23,63 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
 
 def tidy(board: Leaderboard) -> pd.DataFrame:
     """Return one row for each cell, and one for each average, with their provenance."""
-    info, lines = board.info, []
-    for row in info.rows:
-        shared = {
+    lines = []
+    for row in board.info.rows:
+        shared = _shared(board, row)
+        for metric in board.info.metrics:
+            lines += [line | shared for line in _scores(board, row, metric)]
+    safe = [{k: plain(v) if isinstance(v, str) else v for k, v in line.items()} for line in lines]
+    return pd.DataFrame(safe).astype({"images": "Int64", "of": "Int64", "value": "float64"})
+
+
+def plain(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula.
+
+    >>> plain("=1+1"), plain("1+1")
+    ("'=1+1", '1+1')
+    """
+    text = printable(text)
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+
+
+def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[dict[str, Value]]:
+    for column in board.info.columns:
+        cell = board.cell(row.name, column.name, metric.name)
+        yield {
             "method": row.name,
-            "status": row.status,
-            "weights": row.weights or "none",
-            "code": row.code,
-            "config": row.config,
-            "precision": row.precision,
-            "device": info.device,
-            "protocol": info.protocol,
-            "suite": f"{info.suite}@{info.suite_version}",
-            "row_remarks": "; ".join(row.words),
+            "task": column.name,
+            "metric": metric.name,
+            "value": cell.value,
+            "images": cell.scored,
+            "of": cell.expected,
+            "data": column.origin,
+            "data_fingerprint": column.fingerprint,
+            "mix": column.mix,
+            "remarks": "; ".join(filter(None, [*column.words, cell.reason])),
         }
-        for metric in info.metrics:
-            for column in info.columns:
-                cell = board.cell(row.name, column.name, metric.name)
-                lines.append(
-                    {
-                        "method": row.name,
-                        "task": column.name,
-                        "metric": metric.name,
-                        "value": cell.value,
-                        "images": cell.scored,
-                        "of": cell.expected,
-                        "data": column.origin,
-                        "data_fingerprint": column.fingerprint,
-                        "remarks": "; ".join(filter(None, [*column.words, cell.reason])),
-                        **shared,
-                    }
-                )
-            lines.append(
-                {
-                    "method": row.name,
-                    "task": f"average ({info.average})",
-                    "metric": metric.name,
-                    "value": board.average(row.name, metric.name),
-                    "remarks": board.average_reason or info.columns[0].extent,
-                    **shared,
-                }
-            )
-    frame = pd.DataFrame(lines)
-    return frame.astype({"images": "Int64", "of": "Int64", "value": "float64"})
+    average = board.average(row.name, metric.name)
+    missing = "" if average is not None else board.average_reason or "a task has no value"
+    yield {
+        "method": row.name,
+        "task": f"average ({board.info.average})",
+        "metric": metric.name,
+        "value": average,
+        "remarks": missing or board.average_extent,
+    }
+
+
+def _shared(board: Leaderboard, row: RowInfo) -> dict[str, Value]:
+    return {
+        "row_remarks": "; ".join(row.words),
+        "title": row.title,
+        "status": row.status,
+        "weights": row.weights or "none",
+        "weights_file": row.weights_file,
+        "weights_read": row.weights_read,
+        "code": row.code,
+        "config": row.config,
+        "precision": row.precision,
+        "device": board.info.device,
+        "protocol": board.info.protocol,
+        "suite": f"{board.info.suite}@{board.info.suite_version}",
+    }

@@ -14,7 +14,16 @@ from markupsafe import Markup
 
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
-from restorebench.table import Style, Table, TableCell, TableRow, format_value, table_of, titles_of
+from restorebench.table import (
+    Style,
+    Table,
+    TableCell,
+    TableRow,
+    format_value,
+    printable,
+    table_of,
+    titles_of,
+)
 from restorebench_reports.strips import Strip, Strips, strips
 
 TEMPLATES = files("restorebench_reports") / "templates"
@@ -40,6 +49,7 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
         lstrip_blocks=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
+        finalize=_printable,
     )
     table, drawn = table_of(board, style), strips(board)
     css, script = _asset("leaderboard.css"), _asset("leaderboard.js")
@@ -57,6 +67,10 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
         script_hash=_hash(script),
     )
     return write_atomically(folder / "leaderboard.html", text)
+
+
+def _printable(value: object) -> object:
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _asset(name: str) -> Markup:

@@ -39,6 +39,8 @@ def test_a_run_prints_its_table_and_writes_its_files(
     assert session["packages"]["torch"]
     assert "--suite" in session["command"]
     assert session["threads"] == 1
+    assert session["weights"] == {"identity": "none needed"}
+    assert len(session["data"]["rain"]) == 64
     again = cli("report", "run", "-o", "tables", "--style", "paper")
     assert again.returncode == 0
     assert (tmp_path / "tables" / "leaderboard.html").is_file()

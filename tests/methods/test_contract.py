@@ -96,7 +96,7 @@ def test_names_keywords_and_devices_are_checked() -> None:
         restorebench.load_method("restormer", dim=15)
     with pytest.raises(ConfigError, match="num_blocks needs four numbers"):
         restorebench.load_method("restormer", num_blocks=(1, 2))
-    with pytest.raises(ConfigError, match="cannot have 5 heads"):
+    with pytest.raises(ConfigError, match="192 wide, not a multiple of 5 heads"):
         restorebench.load_method("restormer", heads=(1, 2, 5, 8))
     with pytest.raises(DeviceError, match="device 'meteor' cannot be used"):
         restorebench.load_method("identity", device="meteor")
