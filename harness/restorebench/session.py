@@ -11,8 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from restorebench.allocator import keep_freed_memory
 from restorebench.catalog import Catalog
-from restorebench.errors import NothingSelectedError, SetupError, UsageError, WeightsError
+from restorebench.errors import (
+    NothingSelectedError,
+    SetupError,
+    StoreError,
+    UsageError,
+    WeightsError,
+)
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import load_method, weights_in_memory
 from restorebench.method import Card, Method, Precision, find_device
@@ -87,6 +94,7 @@ class Session:
             StoreError: if another process is writing to it.
         """
         self._records = []
+        keep_freed_memory()
         started = datetime.now(UTC)
         name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}"
         with Store(self.out, name) as store:
@@ -239,12 +247,20 @@ def _no_weights(name: str, checkpoint: str) -> str:
     )
 
 
+def _sessions(path: Path) -> list[dict[str, Any]]:
+    content = read_json(path)
+    sessions = content.get("sessions") if isinstance(content, dict) else None
+    if not isinstance(sessions, list) or not all(isinstance(s, dict) for s in sessions):
+        raise StoreError(f"{path} is damaged: it names no sessions; delete it and run again")
+    return sessions
+
+
 def _write_manifest(
     out: Path, session: str, started: datetime, plan: Plan, device: str
 ) -> list[dict[str, Any]]:
     """Add this session to the run's manifest, before anything is measured; return all sessions."""
     path = out / "manifest.json"
-    earlier = read_json(path)["sessions"] if path.exists() else []
+    earlier = _sessions(path) if path.exists() else []
     described = {
         **describe_session(session, started.isoformat(timespec="seconds"), device),
         "suite": f"{plan.suite.name}@{plan.suite.version}",
