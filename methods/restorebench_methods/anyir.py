@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from restorebench.method import Card, Method
 from restorebench_methods.anyir_blocks import AnyIRUNet, SkipSplitAttention, check_gate_kernel
-from restorebench_methods.layers import Downsample, depthwise
+from restorebench_methods.layers import Downsample, depthwise, gelu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class GatedDA(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
         gamma, beta, alpha = self.gic1(self.norm(x)).split(self.pieces, dim=1)
-        modulated = F.gelu(gamma) * torch.cat([beta, self.cconv(alpha)], dim=1)
+        modulated = gelu(gamma) * torch.cat([beta, self.cconv(alpha)], dim=1)
         return cast(Tensor, self.proj_out(self.drop_path(self.gic2(modulated)) + x))
 
 

@@ -4,12 +4,13 @@ Restormer: Efficient Transformer for High-Resolution Image Restoration (Zamir et
 arXiv 2111.09881), section 3. Feature maps are (B, C, H, W); all convolutions pad with zeros. The
 attribute names are those of the released checkpoints.
 
-Every block works in either memory layout and returns the one it was given, without copies in
-``channels_last``, which is where these networks are fastest.
+Every block works in either memory layout. In ``channels_last``, where these networks are fastest,
+it stays there and makes no copies on the way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -53,13 +54,35 @@ def channel_attention(q: Tensor, k: Tensor, v: Tensor, temperature: Tensor) -> T
         temperature: one factor for each head, (h, 1, 1); it multiplies.
 
     Returns:
-        ``A v`` as (B, C, H, W).
+        ``A v`` as (B, C, H, W), in ``channels_last`` if ``v`` is, or is a slice of what is.
     """
-    heads, size = temperature.shape[0], q.shape[-2:]
+    heads, size, channels_last = temperature.shape[0], q.shape[-2:], v.stride(1) == 1
     q, k, v = (t.flatten(2).unflatten(1, (heads, -1)) for t in (q, k, v))
-    q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
-    attention = (q @ k.transpose(-2, -1) * temperature).softmax(dim=-1)
+    attention = (_unit_rows(q) @ _unit_rows(k).mT * temperature).softmax(dim=-1)
+    if channels_last:
+        # The same product, transposed, so that the channels of a pixel come to lie together.
+        return image_of((v.mT @ attention.mT).transpose(1, 2).flatten(2), size)
     return cast(Tensor, (attention @ v).flatten(1, 2).unflatten(-1, size))
+
+
+def _unit_rows(t: Tensor) -> Tensor:
+    """Scale the rows of (..., pixels) to length 1, as ``F.normalize`` does.
+
+    Four times as fast in ``channels_last``, where torch's vector norm is not vectorised.
+    """
+    wide = t.to(torch.promote_types(t.dtype, torch.float32))  # half precision would overflow
+    # 1e-12 is the least length; applied to the square, it leaves a zero row a finite gradient.
+    length = wide.pow(2).sum(dim=-1, keepdim=True).clamp_min(1e-24).sqrt()
+    return (wide / length).to(t.dtype)
+
+
+def image_of(pixels: Tensor, size: Sequence[int]) -> Tensor:
+    """Return pixels (B, HW, C) as feature maps (B, C, H, W), in ``channels_last``, without a copy.
+
+    Cutting HW first matters: done last, it gives a single image the strides of neither layout,
+    and convolutions then leave ``channels_last``.
+    """
+    return cast(Tensor, pixels.unflatten(1, tuple(size))).movedim(-1, 1)
 
 
 def depthwise(channels: int, kernel_size: int = 3, *, bias: bool = False) -> nn.Conv2d:
@@ -84,10 +107,18 @@ class MDTA(nn.Module):
         return cast(Tensor, self.project_out(channel_attention(q, k, v, self.temperature)))
 
 
+def gelu(x: Tensor) -> Tensor:
+    """Exact (erf) GELU of (B, C, H, W), which may be a slice of channels."""
+    if x.is_cpu and x.stride(1) == 1:
+        # On the CPU it is vectorised over whole runs of memory only, so a copy is the lesser cost.
+        x = x.contiguous(memory_format=torch.channels_last)
+    return F.gelu(x)
+
+
 def gelu_gate(x: Tensor) -> Tensor:
-    """Halve the channels: ``gelu(first half) * second half``, exact (erf) GELU."""
+    """Halve the channels: ``gelu(first half) * second half``."""
     x1, x2 = x.chunk(2, dim=1)
-    return F.gelu(x1) * x2
+    return gelu(x1).mul_(x2)
 
 
 class GDFN(nn.Module):

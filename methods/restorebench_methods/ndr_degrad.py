@@ -13,7 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from restorebench_methods.layers import Downsample, Upsample
+from restorebench_methods.layers import Downsample, Upsample, image_of
 
 
 class LowRankGate(nn.Module):
@@ -40,7 +40,7 @@ class LowRankGate(nn.Module):
         pixels = (self.conv_H(x) * self.conv_W(x)).flatten(2)  # B, K, HW
         # A matrix product over the ranks, since (B, K, C, H, W) would be K times the features.
         gate = pixels.transpose(1, 2) @ (channels / self.rank)
-        return x * cast(Tensor, gate.transpose(1, 2).unflatten(2, x.shape[-2:]))
+        return x * image_of(gate, x.shape[-2:])
 
 
 def _projector(dim: int, out: int, size: tuple[int | None, int | None]) -> nn.Sequential:

@@ -16,7 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from restorebench.method import Card, Method
-from restorebench_methods.layers import Downsample, Upsample, check_levels, transformer_level
+from restorebench_methods.layers import (
+    Downsample,
+    Upsample,
+    check_levels,
+    image_of,
+    transformer_level,
+)
 from restorebench_methods.ndr_degrad import DegradationNet, Injection
 
 Maps = tuple[Tensor, Tensor, Tensor]
@@ -45,13 +51,9 @@ class DictionaryAttention(nn.Module):
         """Look features (B, M, h, w) up in ``dictionary`` (1, N, D)."""
         query = self.qkv(f).flatten(2).transpose(1, 2)  # B, hw, D
         affinity = (query @ dictionary[0].T * self.temperature).softmax(dim=-1)  # B, hw, N
-        found = _image(affinity @ dictionary[0], f)
-        return Recognised(_image(affinity, f), self.project_out(found))
-
-
-def _image(pixels: Tensor, like: Tensor) -> Tensor:
-    """Arrange (B, hw, C) as (B, C, h, w)."""
-    return cast(Tensor, pixels.transpose(1, 2).unflatten(2, like.shape[-2:]))
+        size = f.shape[-2:]
+        found = image_of(affinity @ dictionary[0], size)
+        return Recognised(image_of(affinity, size), self.project_out(found))
 
 
 class DegradationQuery(nn.Module):

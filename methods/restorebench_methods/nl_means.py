@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -9,6 +10,8 @@ from skimage.restoration import denoise_nl_means
 from torch import Tensor, nn
 
 from restorebench.method import Card, Method
+
+MAX_SIZE = 99
 
 
 class NonLocalMeans(nn.Module):
@@ -22,8 +25,12 @@ class NonLocalMeans(nn.Module):
 
     def __init__(self, h: float = 0.08, patch_size: int = 5, patch_distance: int = 6) -> None:
         super().__init__()
-        if h <= 0 or patch_size < 1 or patch_distance < 1:
-            raise ValueError("h, patch_size and patch_distance must be above 0")
+        if not 0 < h < math.inf:
+            raise ValueError(f"h must be above 0, got {h}")
+        sizes = {"patch_size": patch_size, "patch_distance": patch_distance}
+        for name, size in sizes.items():
+            if size not in range(1, MAX_SIZE + 1):
+                raise ValueError(f"{name} must be a whole number from 1 to {MAX_SIZE}, got {size}")
         self.h, self.patch_size, self.patch_distance = h, patch_size, patch_distance
 
     def forward(self, x: Tensor) -> Tensor:

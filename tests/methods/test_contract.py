@@ -87,6 +87,58 @@ def test_what_is_no_batch_of_images_is_refused(x: Tensor) -> None:
         restorebench.load_method("identity").restore(x)
 
 
+@pytest.mark.parametrize("x", [None, [1, 2], torch.zeros(1, 3, 16, 16).numpy(), torch.zeros(5)])
+def test_what_is_no_tensor_of_four_axes_is_refused_too(x: Any) -> None:
+    with pytest.raises(RestoreError, match="restore takes"):
+        restorebench.load_method("identity").restore(x)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_restored_image_is_the_callers_own(layout: torch.memory_format) -> None:
+    x = torch.rand(2, 3, 16, 24).contiguous(memory_format=layout).requires_grad_()
+    y = restorebench.load_method("identity").restore(x)
+    assert not y.requires_grad
+    assert y.is_contiguous()
+    y.view(-1).mul_(0)  # in place, which tensors of inference mode refuse
+    assert x.count_nonzero() > 0
+
+
+SMALL: dict[str, Any] = {"dim": 16, "num_blocks": (1, 1, 1, 1), "num_refinement_blocks": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("restormer", {**SMALL, "ffn_expansion_factor": -1}),
+        ("restormer", {**SMALL, "ffn_expansion_factor": 0}),
+        ("restormer", {**SMALL, "ffn_expansion_factor": "2"}),
+        ("restormer", {**SMALL, "ffn_expansion_factor": float("inf")}),
+        ("restormer", {**SMALL, "dim": 10**30}),
+        ("promptir", {**SMALL, "prompt_len": 0}),
+        ("promptir", {**SMALL, "prompt_len": -1}),
+        ("nl_means", {"patch_size": 2.5}),
+        ("nl_means", {"patch_distance": 10**9}),
+        ("nl_means", {"h": float("nan")}),
+        ("identity", {"args": 1}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_a_value_that_makes_no_network_is_a_config_error_of_one_line(
+    name: str, config: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        restorebench.load_method(name, **config)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    wrong: Any = "float64"
+    with pytest.raises(ConfigError, match=r"precision cannot be 'float64'\. Known: float32"):
+        restorebench.load_method("identity", precision=wrong)
+    with pytest.raises(DeviceError, match="device 'meta' cannot be used"):
+        restorebench.load_method("identity", device="meta")
+
+
 def test_names_keywords_and_devices_are_checked() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'restormer'"):
         restorebench.load_method("restorme")
