@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import get_args
 
 from restorebench.catalog import Catalog
+from restorebench.errors import UsageError
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import load_method
 from restorebench.method import Method
@@ -25,12 +28,12 @@ def list_methods() -> list[str]:
 
 
 def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by keyword
-    suite: str,
-    methods: Sequence[str | Method],
+    suite: str | Path,
+    methods: str | Method | Iterable[str | Method],
     data_root: str | Path | None = None,
     limit: int | None = None,
     device: str = "cpu",
-    protocol: str = "airnet",
+    protocol: str | Path = "airnet",
     noise: str | None = None,
     out: str | Path | None = None,
     *,
@@ -43,7 +46,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
 
     Args:
         suite: a suite's name, or the path of a YAML file.
-        methods: names, or methods that are already built.
+        methods: names, or methods that are already built; one, or several.
         data_root: the folder that holds ``test/``; the environment variable
             RESTOREBENCH_DATA_ROOT by default.
         limit: score the first images of each set only; marked wherever the numbers appear.
@@ -60,20 +63,32 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         BenchError: for anything that makes the whole run impossible. What fails for one image or
             one method is a failed cell of the board.
     """
+    if style not in get_args(Style):
+        raise UsageError(f"style is {' or '.join(get_args(Style))}, not {style!r}")
+    chosen = [methods] if isinstance(methods, (str, Method)) else list(methods)
+    if not all(isinstance(method, (str, Method)) for method in chosen):
+        raise UsageError(f"methods are names, or built by load_method, not {chosen!r}")
     options = Options(
         data_root=_data_root(data_root),
         data=data,
-        limit=limit,
-        device=device,
-        protocol=protocol,
+        limit=_whole(limit),
+        device=str(device),
+        protocol=str(protocol),
         noise=noise,
         weights={name: Path(path) for name, path in (weights or {}).items()},
         untrained=untrained,
     )
-    session = Session(suite, methods, options, None if out is None else Path(out))
+    session = Session(str(suite), chosen, options, None if out is None else Path(out))
     for _ in session.measure():
         pass
     return session.finish(style)[0]
+
+
+def _whole(limit: int | None) -> int | None:
+    try:
+        return None if limit is None else operator.index(limit)
+    except TypeError as error:
+        raise UsageError(f"limit must be a whole number, got {limit!r}") from error
 
 
 def _data_root(given: str | Path | None) -> Path | None:

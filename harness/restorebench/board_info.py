@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from restorebench.method import Weights
 from restorebench.metrics import Metric
@@ -68,7 +68,7 @@ class RowInfo(Info):
 class BoardInfo(Info):
     """Everything about a board except its records; written beside them as ``board.json``."""
 
-    schema_version: int = 1
+    schema_version: Literal[1] = 1
     suite: str
     suite_version: int
     title: str
@@ -78,8 +78,8 @@ class BoardInfo(Info):
     protocol_title: str
     noise: str
     device: str
-    metrics: tuple[MetricInfo, ...]
-    columns: tuple[ColumnInfo, ...]
+    metrics: tuple[MetricInfo, ...] = Field(min_length=1)
+    columns: tuple[ColumnInfo, ...] = Field(min_length=1)
     rows: tuple[RowInfo, ...]
     sessions: tuple[dict[str, Any], ...]
 

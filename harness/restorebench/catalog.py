@@ -15,8 +15,9 @@ YAML file by its path. Entry point groups:
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from restorebench.dataset import Dataset, DatasetSpec, FolderDataset
 from restorebench.degradation import Degradation
-from restorebench.errors import SpecError, UnknownNameError, UsageError, did_you_mean
+from restorebench.errors import SetupError, SpecError, UnknownNameError, UsageError, did_you_mean
 from restorebench.metrics import Metric
 from restorebench.noise import NoiseScheme
 from restorebench.protocol import Protocol, ProtocolSpec
@@ -76,17 +77,33 @@ class Catalog:
             return sorted(self._files(group))
         names = set(self.groups[group])
         if group == "datasets":
-            folders = {n for n in names if isinstance(self._load(group, n), Traversable)}
-            names = names - folders | set(self._files(group))
+            names = names - set(self._folders(group)) | set(self._files(group))
         return sorted(names)
+
+    def broken(self, groups: Iterable[str] = GROUPS) -> list[str]:
+        """Return one line for each entry point that cannot be used; imports all the others."""
+        lines = []
+        for group in groups:
+            for name in self.groups[group]:
+                try:
+                    self.method(name) if group == "methods" else self._load(group, name)
+                except (SetupError, UsageError) as error:
+                    lines.append(str(error))
+        return lines
 
     def method(self, name: str) -> type[Method]:
         """Return the method class called ``name``.
 
         Raises:
             UnknownNameError: with the nearest name.
+            SetupError: if its package cannot be imported.
+            UsageError: if it is no method.
         """
-        found: type[Method] = self._load("methods", name)
+        from restorebench.method import Method  # torch, which naming things does not need
+
+        found = self._load("methods", name)
+        if not (isinstance(found, type) and issubclass(found, Method) and hasattr(found, "info")):
+            raise UsageError(f"method {name!r} is no class derived from Method, with a card")
         return found
 
     def provides(self, name: str, cls: type) -> bool:
@@ -96,7 +113,9 @@ class Catalog:
 
     def metric(self, name: str) -> Metric:
         """Return the metric implementation called ``name``."""
-        found: Metric = self._load("metrics", name)
+        found = self._load("metrics", name)
+        if not isinstance(found, Metric):
+            raise UsageError(f"metric {name!r} is no Metric")
         return found
 
     def renderers(self) -> dict[str, Callable[..., Path]]:
@@ -116,7 +135,12 @@ class Catalog:
                 at = place(document, ("metrics", key), file)
                 unknown = UnknownNameError("metric", implementation, self.names("metrics"))
                 raise SpecError(f"{at}: {unknown}")
-        scheme, _, _ = self._spec("noise", noise or spec.noise, NoiseScheme)
+        try:
+            scheme, _, _ = self._spec("noise", noise or _beside(file, spec.noise), NoiseScheme)
+        except UnknownNameError as error:
+            if noise:
+                raise
+            raise SpecError(f"{place(document, ('noise',), file)}: {error}") from error
         return Protocol(spec=spec, noise=scheme)
 
     def suite(self, name: str) -> Suite:
@@ -200,6 +224,8 @@ class Catalog:
             SpecError: if it takes no such parameter or value.
         """
         cls = self._load("degradations", step.name)
+        if not (is_dataclass(cls) and isinstance(cls, type) and issubclass(cls, Degradation)):
+            raise UsageError(f"degradation {step.name!r} is no dataclass derived from Degradation")
         known = [f.name for f in dataclasses.fields(cls)]
         for key in step.parameters:
             if key not in known:
@@ -208,7 +234,9 @@ class Catalog:
                     f"It takes: {', '.join(known)}"
                 )
         try:
-            built: Degradation = TypeAdapter(cls).validate_python(step.parameters)
+            # Strictly, but lists from YAML for tuples, which pydantic allows in JSON only.
+            text = json.dumps(step.parameters)
+            built: Degradation = TypeAdapter(cls).validate_json(text, strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
@@ -230,10 +258,7 @@ class Catalog:
 
     def _files(self, group: str) -> dict[str, Traversable]:
         files: dict[str, Traversable] = {}
-        for name in self.groups[group]:
-            folder = self._load(group, name)
-            if not isinstance(folder, Traversable):
-                continue
+        for folder in self._folders(group).values():
             for file in folder.iterdir():
                 if file.name.endswith(".yaml"):
                     stem = file.name.removesuffix(".yaml")
@@ -241,6 +266,17 @@ class Catalog:
                         raise UsageError(f"{files[stem]} and {file} both define {stem!r}")
                     files[stem] = file
         return files
+
+    def _folders(self, group: str) -> dict[str, Traversable]:
+        folders = {}
+        for name in self.groups[group]:
+            try:
+                found = self._load(group, name)
+            except SetupError:  # a package that cannot be imported leaves the others alone
+                continue
+            if isinstance(found, Traversable) and found.is_dir():
+                folders[name] = found
+        return folders
 
     def _load(self, group: str, name: str) -> Any:
         if name not in self.groups[group]:

@@ -71,7 +71,7 @@ def load_weights(network: nn.Module, path: str | Path, *, strict: bool = True) -
         WeightsError: if the file is missing, is something else, is damaged, wants to run code,
             holds values that are not finite, or does not fit the network.
     """
-    path = Path(path)
+    path = Path(path).expanduser()  # a shell leaves the ~ of NAME=~/FILE alone
     try:
         content, sha256 = _read(path)
         expected = network.state_dict()

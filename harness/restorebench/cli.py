@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorebench.errors import BenchError, NothingSelectedError, UsageError
+from restorebench.errors import BenchError, NothingSelectedError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -126,7 +128,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
     _measure(session)
     board, files = session.finish(style.value)
     _show(board, style.value)
-    _console().print(f"written: {', '.join(str(f) for f in files)}", style="dim", highlight=False)
+    _say_written(files)
     raise typer.Exit(_verdict(board, demanded=method is not None))
 
 
@@ -139,6 +141,7 @@ def list_(
 ) -> None:
     """List what is installed."""
     from rich.table import Table
+    from rich.text import Text
 
     from restorebench.catalog import GROUPS, Catalog
     from restorebench.errors import UnknownNameError
@@ -151,8 +154,10 @@ def list_(
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     _console().print(table)
+    for line in catalog.broken([what]):
+        _fail(line)
 
 
 @app.command()
@@ -185,7 +190,7 @@ def report(
     board = Leaderboard.load(folder)
     files = write_board(board, out or folder, Catalog.installed(), style.value)
     _show(board, style.value)
-    _console().print(f"written: {', '.join(str(f) for f in files)}", style="dim", highlight=False)
+    _say_written(files)
 
 
 @app.command()
@@ -195,36 +200,49 @@ def doctor(data_root: DataRoot = None, plugin: Plugins = None) -> None:
     Ends with 3 if a set is damaged or another than its name says.
     """
     from rich.table import Table
+    from rich.text import Text
 
     from restorebench.catalog import Catalog
     from restorebench.doctor import check_datasets, check_machine
 
     console = _console()
     for key, value in check_machine():
-        console.print(f"[bold]{key:<16}[/bold] {value}", highlight=False)
+        console.print(Text.assemble((f"{key:<16} ", "bold"), value))
     table = Table(box=None, header_style="bold")
     for heading in ("task", "images", "fingerprint", "verdict"):
         table.add_column(heading, overflow="fold")
-    checks = check_datasets(Catalog.installed(plugin or ()), data_root)
+    catalog = Catalog.installed(plugin or ())
+    for line in catalog.broken():
+        _fail(line)
+    checks = check_datasets(catalog, data_root)
     for check in checks:
-        table.add_row(check.task, check.images, check.fingerprint, check.verdict)
+        table.add_row(*map(Text, (check.task, check.images, check.fingerprint, check.verdict)))
     console.print(table)
     for check in checks:
         if check.advice:
-            console.print(f"{check.task}: {check.advice}", style="dim", highlight=False)
+            console.print(Text(f"{check.task}: {check.advice}", "dim"))
     raise typer.Exit(INCOMPLETE if any(check.wrong for check in checks) else 0)
 
 
 def main() -> None:
     """Run the command line; every expected failure is one line and its own exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that has no σ, and no lines for tables, shows their numbers.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # newer versions of typer turn the interrupt into this code
+            raise KeyboardInterrupt
     except BenchError as error:
         _fail(str(error))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; what was measured is stored, and the same command goes on from there")
         code = INTERRUPTED
+    except OSError as error:  # such as a full disk behind standard output
+        _fail(f"the system refused: {error}")
+        code = SetupError.exit_code
     except Exception as error:
         code = _usage_exit(error)
     sys.exit(code or 0)
@@ -243,6 +261,12 @@ def _usage_exit(error: Exception) -> int:
     else:
         raise error
     return UsageError.exit_code
+
+
+def _say_written(files: list[Path]) -> None:
+    from rich.text import Text
+
+    _console().print(Text(f"written: {', '.join(map(str, files))}", "dim"))
 
 
 def _fail(message: str) -> None:
@@ -268,7 +292,8 @@ def _weights(given: list[str], methods: list[str], catalog: Catalog) -> dict[str
     for text in given:
         name, equals, path = text.partition("=")
         if not equals:
-            networks = [m for m in methods if catalog.method(m).info.needs_weights]
+            usable = _importable(catalog, methods)
+            networks = [m for m in usable if catalog.method(m).info.needs_weights]
             if len(networks) != 1:
                 raise UsageError(f"--weights {text}: say for which method, as --weights NAME=FILE")
             name, path = networks[0], text
@@ -278,7 +303,9 @@ def _weights(given: list[str], methods: list[str], catalog: Catalog) -> dict[str
 
 def _listing(catalog: Catalog, what: str) -> tuple[list[str], list[list[str]]]:
     if what == "methods":
-        cards = [(n, catalog.method(n).info) for n in catalog.names("methods")]
+        cards = [
+            (n, catalog.method(n).info) for n in _importable(catalog, catalog.names("methods"))
+        ]
         rows = [[n, c.title, c.status, "yes" if c.needs_weights else "no"] for n, c in cards]
         return ["method", "title", "status", "needs weights"], rows
     if what == "suites":
@@ -286,6 +313,16 @@ def _listing(catalog: Catalog, what: str) -> tuple[list[str], list[list[str]]]:
         rows = [[s.name, s.title, ", ".join(t.name for t in s.tasks), s.average] for s in suites]
         return ["suite", "title", "tasks", "average"], rows
     return [what.removesuffix("s")], [[name] for name in catalog.names(what)]
+
+
+def _importable(catalog: Catalog, methods: list[str]) -> list[str]:
+    """Return those that are methods, of packages that can be imported."""
+    found = []
+    for name in methods:
+        with suppress(BenchError):
+            catalog.method(name)
+            found.append(name)
+    return found
 
 
 def _measure(session: Session) -> None:

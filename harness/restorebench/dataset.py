@@ -13,11 +13,11 @@ from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from restorebench.errors import PairError
 from restorebench.image import Pixels, image_size, read_image
-from restorebench.spec import Spec
+from restorebench.spec import Name, Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,8 @@ class Item:
     """Where one image of a set lies."""
 
     image: str
-    """Its id: the file name of the degraded image (or the clean one) without its suffix."""
+    """Its id: the file name of the degraded image (or the clean one) without its suffix, and with
+    the bytes escaped that are no UTF-8."""
     target: Path
     degraded: Path | None = None
     depth: Path | None = None
@@ -50,13 +51,11 @@ class Item:
         return image_size(self.target)
 
     def content_hash(self) -> str:
-        """Return the SHA-256 over the bytes of the item's files; a missing one counts as such."""
+        """Return the SHA-256 over names and bytes of the item's files; one may be missing."""
         whole = hashlib.sha256()
         for path in (self.degraded, self.target, self.depth):
             if path is not None:
-                # A missing or unreadable file fails later, as this image's own error.
-                text = _file_hash(path) if path.is_file() else "missing"
-                whole.update(f"{path.name} {text}\n".encode())
+                whole.update(f"{readable(path.name)} {_file_hash(path)}\n".encode())
         return whole.hexdigest()
 
 
@@ -82,7 +81,7 @@ class Dataset(ABC):
             PairError: if the target is missing or differs in size.
         """
         if not item.target.is_file():
-            raise PairError(f"{item.image} has no target: expected {item.target}")
+            raise PairError(f"{item.image} has no target: put it at {item.target}")
         clean = read_image(item.target)
         if item.degraded is None:
             return Photograph(clean=clean)
@@ -108,8 +107,11 @@ def _a_pattern(text: str) -> str:
 
 
 def _below_the_root(text: str) -> str:
-    if not text or Path(text).is_absolute() or ".." in Path(text).parts:
+    parts = Path(text).parts
+    if not parts or Path(text).is_absolute() or ".." in parts:
         raise ValueError("a path below the data root is needed, without '..'")
+    if any("**" in part and part != "**" for part in parts):
+        raise ValueError("'**' stands for folders and must be a part of the path on its own")
     return text
 
 
@@ -133,18 +135,19 @@ class Layout(Spec):
         for _, group, _, _ in Formatter().parse(self.target or ""):
             if group is not None and group not in known:
                 raise ValueError(f"target names {{{group}}}, but match has {sorted(known)}")
+        (self.target or "").format_map(dict.fromkeys(known, ""))  # fails for {stem:d} and the like
         return self
 
 
 class DatasetSpec(Spec):
     """A set of image files as its YAML file states it."""
 
-    name: str
+    name: Name
     title: str
-    count: int
+    count: int = Field(ge=1)
     source: str
     """Where it is distributed, and under which terms."""
-    layouts: tuple[Layout, ...]
+    layouts: tuple[Layout, ...] = Field(min_length=1)
     """Tried in order; the first that finds a file is taken."""
 
 
@@ -177,18 +180,37 @@ class FolderDataset(Dataset):
 
 
 def _found(root: Path, layout: Layout) -> tuple[Item, ...]:
-    files = sorted((p for p in root.glob(layout.input) if p.is_file()), key=lambda p: p.name)
+    # A hidden file is no image: macOS leaves one called ._1.png beside 1.png on foreign disks.
+    shown = (p for p in root.glob(layout.input) if p.is_file() and not p.name.startswith("."))
+    files = sorted(shown, key=lambda p: p.name)
     matches = [(path, match) for path in files if (match := re.fullmatch(layout.match, path.name))]
     stems = {path.stem for path, _ in matches}
     items = []
     for path, match in matches:
-        image = path.stem if len(stems) == len(matches) else path.name
+        image = readable(path.stem if len(stems) == len(matches) else path.name)
         if layout.target is None:
             items.append(Item(image=image, target=path))
         else:
-            target = root / layout.target.format_map(_groups(match))
+            target = _as_spelt(root / layout.target.format_map(_groups(match)))
             items.append(Item(image=image, target=target, degraded=path))
     return tuple(items)
+
+
+def _as_spelt(path: Path) -> Path:
+    """Return the file that is there under the same name but for capitals, if there is just one."""
+    if path.is_file() or not path.parent.is_dir():
+        return path
+    near = [p for p in path.parent.iterdir() if p.name.lower() == path.name.lower()]
+    return near[0] if len(near) == 1 else path
+
+
+def readable(name: str) -> str:
+    r"""Return a file's name as text that can be printed and stored: what is no UTF-8 is escaped.
+
+    >>> readable("caf\udce9") == r"caf\udce9"
+    True
+    """
+    return name.encode("utf-8", errors="backslashreplace").decode()
 
 
 def _groups(match: re.Match[str]) -> Mapping[str, str]:
@@ -204,5 +226,11 @@ def fingerprint(items: tuple[Item, ...]) -> str:
 
 
 def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    # A missing or unreadable file fails later, as this image's own error.
+    if not path.is_file():
+        return "missing"
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"

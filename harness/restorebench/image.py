@@ -61,20 +61,25 @@ def image_size(path: Path) -> tuple[int, int]:
 def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     """Open an image of an accepted kind; whatever goes wrong becomes one `ImageError`."""
     try:
-        with warnings.catch_warnings():
+        # Opened here, since Pillow leaves a file open that fails at its first byte.
+        with path.open("rb") as file, warnings.catch_warnings():
             # Pillow warns of large images and refuses very large ones; our own limit is lower.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            image = PIL.Image.open(path, formats=FORMATS)
-        with image:
-            _check_kind(path, image)
-            yield image
+            with PIL.Image.open(file, formats=FORMATS) as image:
+                _check_kind(path, image)
+                yield image
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file") from error
     except PIL.UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not a PNG, JPEG or BMP image, or a damaged one") from error
+        raise ImageError(
+            f"{path}: not a PNG, JPEG or BMP image, or a damaged one; fetch the file again"
+        ) from error
     except PIL.Image.DecompressionBombError as error:
         raise ImageError(f"{path}: {error}") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        # Pillow raises OSError for damaged images too, but only the system gives it a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
         raise ImageError(f"{path}: damaged image ({error}); fetch the file again") from error
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from restorebench.board_info import BoardInfo, describe_plan
+from restorebench.errors import StoreError
 from restorebench.metrics import Metric
 from restorebench.plan import Plan
 from restorebench.record import Record
@@ -60,10 +62,27 @@ class Leaderboard:
         """Read a board back from its run folder.
 
         Raises:
-            StoreError: if the folder holds none.
+            StoreError: if the folder holds none, or a damaged one.
         """
-        info = BoardInfo.model_validate(read_json(folder / "board.json"))
-        return cls(info, pd.read_parquet(folder / "records.parquet"))
+        again = "; run the same command again to write it anew"
+        try:
+            info = BoardInfo.model_validate(read_json(folder / "board.json"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = ": ".join([*map(str, first["loc"]), first["msg"]])
+            raise StoreError(f"{folder / 'board.json'} is damaged: {reason}{again}") from error
+        path = folder / "records.parquet"
+        try:
+            records = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{path} cannot be read: {str(error).splitlines()[0]}{again}"
+            ) from error
+        names = ["method", "task", "image", "error", *(m.name for m in info.metrics)]
+        missing = [name for name in names if name not in records]
+        if missing:
+            raise StoreError(f"{path} has no column {', '.join(missing)}{again}")
+        return cls(info, records)
 
     def save(self, folder: Path) -> list[Path]:
         """Write ``board.json`` and the records as Parquet and CSV; return the files."""

@@ -11,7 +11,7 @@ import torch
 from restorebench.catalog import Catalog
 from restorebench.checkpoint import load_weights
 from restorebench.errors import UsageError
-from restorebench.method import Method, Precision
+from restorebench.method import Method, Precision, Weights
 
 
 def load_method(
@@ -48,18 +48,26 @@ def load_method(
         if not cls.info.needs_weights:
             raise UsageError(f"{name} takes no weights")
         method.weights = load_weights(method.network, weights, strict=strict)
+        method.loaded_state = _state_hash(method)
     return method
 
 
-def weights_in_memory(method: Method) -> str:
-    """Return what a built method's weights are: a file's hash, ``untrained``, or their own hash."""
-    if method.weights is not None:
-        return method.weights.sha256
+def carried_weights(method: Method) -> tuple[str, Weights | None]:
+    """Return what a built method's weights are, and the file they come from.
+
+    Weights that were changed after they were loaded come from no file any more.
+
+    Returns:
+        The file's hash and description; or ``none needed``, ``untrained`` or ``in memory`` with
+        the weights' own hash, and ``None``.
+    """
     if not method.info.needs_weights:
-        return "none needed"
+        return "none needed", None
     state = _state_hash(method)
+    if method.weights is not None and state == method.loaded_state:
+        return method.weights.sha256, method.weights
     fresh = type(method)(device=str(method.device), precision=method.precision, **method.config)
-    return "untrained" if state == _state_hash(fresh) else f"in memory {state}"
+    return ("untrained" if state == _state_hash(fresh) else f"in memory {state}"), None
 
 
 def _state_hash(method: Method) -> str:

@@ -6,12 +6,18 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from restorebench.errors import ConfigError, DeviceError, RestoreError, did_you_mean
+from restorebench.errors import (
+    ConfigError,
+    DeviceError,
+    MethodBuildError,
+    RestoreError,
+    did_you_mean,
+)
 
 Status = Literal["baseline", "parity-proven", "reconstruction", "external"]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -80,6 +86,7 @@ class Method:
     Raises:
         ConfigError: for a keyword or value that the network does not take.
         DeviceError: if the device does not exist here.
+        MethodBuildError: if the network cannot even be built with its defaults.
     """
 
     info: ClassVar[Card]
@@ -88,15 +95,23 @@ class Method:
     def __init__(
         self, *, device: str = "cpu", precision: Precision = "float32", **config: Any
     ) -> None:
+        if precision not in get_args(Precision):
+            names = ", ".join(get_args(Precision))
+            raise ConfigError(f"precision cannot be {precision!r}. Known: {names}")
         self.device = find_device(device)
         self.precision = precision
         self.config = config
         self.weights: Weights | None = None
+        self.loaded_state: str | None = None
+        """Hash of the network's tensors as they were loaded from the weights' file."""
         self.network = self._build(config).eval().requires_grad_(False).to(self.device)
         _use_channels_last(self.network)
 
     def _build(self, config: dict[str, Any]) -> nn.Module:
-        known = inspect.signature(self.network_class).parameters
+        parameters = inspect.signature(self.network_class).parameters
+        known = [
+            n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
         for key in config:
             if key not in known:
                 raise ConfigError(
@@ -107,9 +122,18 @@ class Method:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             try:
-                return self.network_class(**config)
-            except (TypeError, ValueError) as error:
-                raise ConfigError(f"{self.info.title} cannot be built: {error}") from error
+                network = self.network_class(**config)
+            except Exception as error:  # what a wrong value leads to, torch decides
+                wrong = ConfigError if config else MethodBuildError
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                raise wrong(f"{self.info.title} cannot be built: {reason}") from error
+        for name, parameter in network.named_parameters() if config else ():
+            if parameter.numel() == 0:
+                raise ConfigError(
+                    f"{self.info.title} cannot be built: {name} would be empty, "
+                    f"of shape {tuple(parameter.shape)}; choose larger values"
+                )
+        return network
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the network on padded images in its own colour order; override for other outputs."""
@@ -129,7 +153,6 @@ class Method:
         Raises:
             RestoreError: if ``x`` is no such batch, or the network returns another shape.
         """
-        height, width = x.shape[-2:]
         padded = self.prepare(x)
         with self.inference():
             restored = self.forward(padded)
@@ -137,7 +160,14 @@ class Method:
             raise RestoreError(
                 f"{self.info.title} returned {tuple(restored.shape)} for {tuple(padded.shape)}"
             )
-        return self._in_order(restored[..., :height, :width]).to(x.device, torch.float32)
+        if not restored.is_floating_point():
+            raise RestoreError(f"{self.info.title} returned {restored.dtype}, not values in [0, 1]")
+        height, width = x.shape[-2:]
+        # A tensor of the caller's own: not the input's memory, and open to in-place operations,
+        # which tensors that were made in inference mode refuse.
+        own = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+        with torch.no_grad():
+            return own.copy_(self._in_order(restored[..., :height, :width]))
 
     def embedding(self, x: Tensor) -> dict[str, Tensor]:
         """Return the method's representation of the degradation in ``x``, named arrays (N, ...).
@@ -181,19 +211,22 @@ def find_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        torch.empty(0, device=device).cpu()  # the device "meta" holds nothing that comes back
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0].rstrip(":.")
         raise DeviceError(f"device {name!r} cannot be used: {reason}; try --device cpu") from error
     return device
 
 
-def check_batch(x: Tensor) -> None:
+def check_batch(x: object) -> None:
     """Refuse anything but (N, 3, H, W) float32 with sides of at least 16 pixels.
 
     Raises:
         RestoreError: which says what was found.
     """
+    if not isinstance(x, Tensor):
+        kind = f"{type(x).__module__}.{type(x).__qualname__}"
+        raise RestoreError(f"restore takes (N, 3, H, W) float32 in [0, 1], got a {kind}")
     if x.ndim != 4 or x.shape[1] != 3 or x.dtype != torch.float32:
         raise RestoreError(
             f"restore takes (N, 3, H, W) float32 in [0, 1], got {tuple(x.shape)} {x.dtype}"

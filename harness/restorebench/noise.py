@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -32,8 +33,8 @@ class GaussianNoise(Degradation):
     sigma: float
 
     def __post_init__(self) -> None:
-        if not self.sigma >= 0:
-            raise ValueError(f"sigma must be at least 0, got {self.sigma}")
+        if not 0 <= self.sigma < math.inf:
+            raise ValueError(f"sigma must be at least 0 and finite, got {self.sigma}")
         # 25 and 25.0 are the same noise, and must give the same key.
         object.__setattr__(self, "sigma", float(self.sigma))
 
@@ -69,7 +70,8 @@ class NoiseSource:
             also those that a limit leaves out.
         sizes: their sizes after the crop, ``None`` for one that cannot be read; only a stream
             needs them.
-        start: how many normal values earlier tasks have drawn from a continued stream.
+        start: how many normal values earlier tasks have drawn from a continued stream; ``None``
+            if nobody can tell.
         repeat: 0 for the benchmark; other numbers draw other noise.
     """
 
@@ -80,7 +82,7 @@ class NoiseSource:
         images: Sequence[str],
         sizes: Sequence[Size | None] = (),
         *,
-        start: int = 0,
+        start: int | None = 0,
         repeat: int = 0,
     ) -> None:
         self._scheme = scheme
@@ -95,13 +97,19 @@ class NoiseSource:
         """Return one generator for each degradation of the mix.
 
         Raises:
-            ImageError: if a stream passes an earlier image whose size is unknown.
+            ImageError: if a stream passes an earlier image whose size is unknown, be it of this
+                task or, if the stream continues, of an earlier one.
         """
         return [self._generator(image, mix, position) for position in range(len(mix))]
 
     def _generator(self, image: str, mix: Sequence[Degradation], position: int) -> Rng:
         degradation = mix[position]
         if self._scheme.draw != "keyed" and isinstance(degradation, GaussianNoise):
+            if self._start is None:
+                raise ImageError(
+                    f"the {self._scheme.name} noise of this task depends on every image of the "
+                    "tasks before it, and one cannot be read; mend that file or use the keyed noise"
+                )
             return self._stream.at(self._start + self._drawn_before(image))
         # Everything that defines the draw, and nothing that depends on what else is run.
         key = [self._scheme.seed, self._dataset, image, repr(degradation), position, self._repeat]

@@ -37,8 +37,9 @@ class Column:
     items: tuple[Item, ...]
     """All images of the set that were found, in order."""
     limit: int | None = None
-    start: int = 0
-    """Normal values drawn by earlier tasks from a continued noise stream."""
+    start: int | None = 0
+    """Normal values drawn by earlier tasks from a continued noise stream; ``None`` if nobody can
+    tell, because an image of an earlier task cannot be read."""
 
     @property
     def chosen(self) -> tuple[Item, ...]:
@@ -115,6 +116,8 @@ class Row:
     """SHA-256 of the weights file, ``untrained``, or ``none needed``; empty if there are none."""
     code: str
     precision: str
+    device: str
+    """``cpu``, or the name of the accelerator."""
     config: Mapping[str, object]
     build: Callable[[], Method]
     loaded: Weights | None = None
@@ -151,7 +154,7 @@ class Plan:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     device: str
-    """``cpu``, or the name of the accelerator."""
+    """Of all rows, as tables name it."""
     environment: str
 
     def cells(self) -> Iterator[tuple[Row, Column]]:
@@ -169,14 +172,14 @@ class Plan:
             weights=row.weights,
             code=row.code,
             precision=row.precision,
-            device=self.device,
+            device=row.device,
             environment=self.environment,
             task=column.task.name,
             mix=column.mix,
             data=column.origin,
             data_fingerprint=column.fingerprint,
             protocol=self.protocol.id,
-            stream_start=column.start,
+            stream_start=-1 if column.start is None else column.start,
             image=item.image,
         )
 
@@ -199,7 +202,7 @@ def find_columns(
             "or leave it out to use the embedded sample"
         )
     columns: list[Column] = []
-    start = 0
+    start: int | None = 0
     for task in suite.tasks:
         origin, source, items = _images(task, data_root, mode)
         column = Column(
@@ -212,9 +215,19 @@ def find_columns(
             start=start if draws_noise(source.mix) else 0,
         )
         if protocol.noise.draw == "stream-continued" and draws_noise(source.mix):
-            start += sum(values_of(size) for size in column.sizes if size is not None)
+            drawn = [None if size is None else values_of(size) for size in column.sizes]
+            known = [values for values in drawn if values is not None]
+            start = None if start is None or len(known) < len(drawn) else start + sum(known)
         columns.append(column)
+    if data_root is not None and mode == "auto" and all(c.origin == "sample" for c in columns):
+        above = data_root.resolve().parent
+        if any(task.real.dataset.find(above) for task in suite.tasks if not _embedded(task)):
+            raise DataError(f"no set lies below {data_root}, but some below {above}: give that")
     return tuple(columns)
+
+
+def _embedded(task: Task) -> bool:
+    return task.real.dataset.embedded
 
 
 def draws_noise(mix: tuple[Degradation, ...]) -> bool:

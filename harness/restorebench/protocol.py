@@ -6,15 +6,16 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from restorebench.noise import NoiseScheme
-from restorebench.spec import Spec, digest
+from restorebench.spec import Name, Spec, digest
 
 
 class ProtocolSpec(Spec):
     """A protocol as its YAML file states it; the noise scheme is named."""
 
-    name: str
+    name: Name
     version: int
     """Raised whenever the same method would get another score."""
     title: str
@@ -26,9 +27,9 @@ class ProtocolSpec(Spec):
     """Range of the restored image and its target, and what happens to values outside."""
     rounding: Literal["none"]
     """Of the restored image, before it is scored."""
-    centre_crop: int
+    centre_crop: int = Field(ge=1)
     """Input and target are cut to multiples of this; 1 keeps every pixel."""
-    metrics: dict[str, str]
+    metrics: dict[str, str] = Field(min_length=1)
     """Column name to metric implementation, such as ``ssim: ssim_uniform7``."""
     noise: str
     """Name of the default noise scheme."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -41,17 +41,21 @@ def by_plugins(paths: Iterable[Path], groups: Iterable[str]) -> Iterator[tuple[s
     for path in paths:
         module = _module(path)
         for group in groups:
-            for name, value in getattr(module, group.upper(), {}).items():
+            provided = getattr(module, group.upper(), {})
+            if not isinstance(provided, Mapping) or not all(isinstance(n, str) for n in provided):
+                raise UsageError(f"plugin {path}: {group.upper()} must be a dict by name")
+            for name, value in provided.items():
                 yield group, Provided(name, value, partial(_itself, value))
 
 
 def _loaded(group: str, entry: EntryPoint) -> Any:
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a package is foreign code
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise SetupError(
-            f"{group} {entry.name!r} ({entry.value}) cannot be imported: {error}; "
-            "reinstall the package that provides it"
+            f"{group} {entry.name!r} ({entry.value}) cannot be imported: {reason}; "
+            "reinstall or remove the package that provides it"
         ) from error
 
 
@@ -70,6 +74,7 @@ def _module(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and inspect look their module up by name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a plugin is foreign code: whatever it raises is its own fault
-        raise UsageError(f"plugin {path}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # a plugin is foreign code: any fault is its own
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UsageError(f"plugin {path}: {reason}") from error
     return module

@@ -36,7 +36,8 @@ class Identity(BaseModel):
     protocol: str
     """The protocol's id, in full."""
     stream_start: int
-    """Where in a continued noise stream the task begins; 0 for any other noise."""
+    """Where in a continued noise stream the task begins; 0 for any other noise, -1 if that cannot
+    be told."""
     image: str
 
     @property

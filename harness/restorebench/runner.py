@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 
@@ -9,9 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from restorebench.dataset import Item
+from restorebench.dataset import Item, readable
 from restorebench.degradation import Scene
-from restorebench.errors import BenchError, CellError, MethodBuildError, RestoreError
+from restorebench.errors import (
+    BenchError,
+    CellError,
+    ImageError,
+    MethodBuildError,
+    RestoreError,
+)
 from restorebench.image import centre_crop
 from restorebench.method import Method
 from restorebench.metrics import Metric
@@ -53,7 +60,7 @@ def _built(row: Row) -> Method | BenchError:
         return row.build()
     except BenchError as error:
         return error
-    except Exception as error:  # a method's constructor is foreign code
+    except (Exception, SystemExit) as error:  # a method's constructor is foreign code
         return MethodBuildError(f"{row.label} cannot be built: {_one_line(error)}")
 
 
@@ -65,18 +72,27 @@ def _measured(
     metrics: Mapping[str, Metric],
 ) -> Record:
     if isinstance(method, BenchError):
-        return record.model_copy(update={"error": str(method)})
+        return record.model_copy(update={"error": readable(str(method))})
     try:
         degraded, clean = load_pair(column, item)
         restored, seconds = _restored(method, degraded)
         scored = column.protocol.scored(restored)
-        scores = {name: metric.score(scored, clean) for name, metric in metrics.items()}
+        scores = {name: _score(metric, scored, clean) for name, metric in metrics.items()}
     except CellError as error:
-        return record.model_copy(update={"error": str(error)})
+        return record.model_copy(update={"error": readable(str(error))})
+    except Exception as error:  # data sets, degradations and metrics are foreign code, too
+        return record.model_copy(update={"error": readable(_one_line(error))})
     height, width = clean.shape[:2]
     return record.model_copy(
         update={"scores": scores, "seconds": seconds, "height": height, "width": width}
     )
+
+
+def _score(metric: Metric, restored: Float, clean: Float) -> float:
+    score = float(metric.score(restored, clean))
+    if math.isnan(score):
+        raise ImageError(f"{metric.title} of this image is not a number")
+    return score
 
 
 def load_pair(column: Column, item: Item) -> tuple[Float, Float]:
@@ -90,7 +106,10 @@ def load_pair(column: Column, item: Item) -> tuple[Float, Float]:
     """
     photograph = column.source.dataset.load(item)
     multiple = column.protocol.spec.centre_crop
-    clean = centre_crop(photograph.clean, multiple)
+    try:
+        clean = centre_crop(photograph.clean, multiple)
+    except ImageError as error:
+        raise ImageError(f"{item.target}: {error}") from error
     base = clean if photograph.degraded is None else centre_crop(photograph.degraded, multiple)
     if not column.source.mix:
         return _as_float(base), _as_float(clean)
@@ -110,7 +129,7 @@ def _restored(method: Method, degraded: Float) -> tuple[Float, float]:
     before = x.clone()
     start = time.perf_counter()
     try:
-        y = method.restore(x)
+        y: object = method.restore(x)
         seconds = time.perf_counter() - start
     except CellError:
         raise
@@ -119,10 +138,12 @@ def _restored(method: Method, degraded: Float) -> tuple[Float, float]:
             f"out of memory on {method.device} for {tuple(x.shape[-2:])} pixels; "
             "use a larger device or --device cpu"
         ) from error
-    except Exception as error:  # a method is foreign code
+    except (Exception, SystemExit) as error:  # a method is foreign code
         raise RestoreError(f"{method.info.title} failed: {_one_line(error)}") from error
     if not torch.equal(x, before):
         raise RestoreError(f"{method.info.title} changed its input")
+    if not isinstance(y, torch.Tensor):
+        raise RestoreError(f"{method.info.title} returned a {type(y).__name__}, not a tensor")
     if y.shape != x.shape or y.dtype != torch.float32:
         raise RestoreError(
             f"{method.info.title} returned {tuple(y.shape)} {y.dtype} for {tuple(x.shape)} float32"
@@ -130,7 +151,7 @@ def _restored(method: Method, degraded: Float) -> tuple[Float, float]:
     if not bool(torch.isfinite(y).all()):
         bad = int((~torch.isfinite(y)).sum())
         raise RestoreError(f"{method.info.title} returned {bad} values that are NaN or infinite")
-    return np.ascontiguousarray(y[0].permute(1, 2, 0).numpy()), seconds
+    return np.ascontiguousarray(y[0].detach().cpu().permute(1, 2, 0).numpy()), seconds
 
 
 def _one_line(error: BaseException) -> str:

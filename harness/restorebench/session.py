@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from restorebench.allocator import keep_freed_memory
 from restorebench.catalog import Catalog
@@ -21,7 +21,7 @@ from restorebench.errors import (
     WeightsError,
 )
 from restorebench.leaderboard import Leaderboard
-from restorebench.loading import load_method, weights_in_memory
+from restorebench.loading import carried_weights, load_method
 from restorebench.method import Card, Method, Precision, find_device
 from restorebench.metrics import Metric
 from restorebench.plan import DataMode, Plan, Row, find_columns
@@ -74,7 +74,7 @@ class Session:
         self.catalog = catalog or Catalog.installed()
         self.options = options
         self.plan = make_plan(self.catalog, suite, methods, options)
-        self.out = out or Path("runs") / self.plan.suite.name
+        self.out = (out or Path("runs") / self.plan.suite.name).expanduser()
         names = self.plan.protocol.spec.metrics.items()
         self.metrics: dict[str, Metric] = {
             column: self.catalog.metric(implementation) for column, implementation in names
@@ -96,7 +96,7 @@ class Session:
         self._records = []
         keep_freed_memory()
         started = datetime.now(UTC)
-        name = f"{started:%Y%m%dT%H%M%S}-{os.getpid()}"
+        name = f"{started:%Y%m%dT%H%M%S.%f}-{os.getpid()}"
         with Store(self.out, name) as store:
             self._sessions = _write_manifest(
                 self.out, name, started, self.plan, self.options.device
@@ -123,6 +123,8 @@ def make_plan(
     Raises:
         BenchError: if a name is unknown, a file wrong, or the data are not there.
     """
+    if options.data not in get_args(DataMode):
+        raise UsageError(f"data is {' or '.join(get_args(DataMode))}, not {options.data!r}")
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"limit must be at least 1, got {options.limit}")
     if not methods:
@@ -143,7 +145,7 @@ def make_plan(
         protocol=protocol,
         columns=columns,
         rows=rows,
-        device=device_name(options.device),
+        device=", ".join(dict.fromkeys(row.device for row in rows)),
         environment=environment_hash(),
     )
 
@@ -164,7 +166,7 @@ def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
     try:
         cls = catalog.method(method)
     except SetupError as error:  # a package that cannot be imported leaves the others alone
-        return _broken_row(method, str(error), options.precision)
+        return _broken_row(method, str(error), options)
     load = partial(
         load_method,
         method,
@@ -179,6 +181,7 @@ def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
         weights="none needed",
         code=code_hash(cls),
         precision=options.precision,
+        device=device_name(options.device),
         config={},
         build=load,
     )
@@ -192,7 +195,7 @@ def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
     return replace(row, weights="", absent=_no_weights(method, cls.info.checkpoint))
 
 
-def _broken_row(name: str, reason: str, precision: Precision) -> Row:
+def _broken_row(name: str, reason: str, options: Options) -> Row:
     def build() -> Method:
         raise SetupError(reason)
 
@@ -201,7 +204,8 @@ def _broken_row(name: str, reason: str, precision: Precision) -> Row:
         card=Card(title=name, paper="unknown", status="external"),
         weights="",
         code="",
-        precision=precision,
+        precision=options.precision,
+        device=device_name(options.device),
         config={},
         build=build,
         absent=f"broken package: {reason}",
@@ -222,17 +226,18 @@ def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
     cls = type(method)
     name = next((n for n in catalog.names("methods") if catalog.provides(n, cls)), cls.__name__)
     config = ",".join(f"{key}={value}" for key, value in method.config.items())
-    weights, absent = weights_in_memory(method), None
+    (weights, loaded), absent = carried_weights(method), None
     if weights == "untrained" and not untrained:
         weights, absent = "", _no_weights(name, cls.info.checkpoint)
     return Row(
         label=f"{name}[{config}]" if config else name,
         card=cls.info,
         weights=weights,
-        loaded=method.weights,
+        loaded=loaded,
         absent=absent,
         code=code_hash(cls),
         precision=method.precision,
+        device=device_name(str(method.device)),
         config=method.config,
         build=lambda: method,
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -18,6 +20,17 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from restorebench.errors import SpecError, did_you_mean
 
 MAX_BYTES = 1_000_000
+MAX_NODES = 100_000
+
+
+def _a_name(text: str) -> str:
+    if not text.strip() or text.startswith(".") or not text.isprintable() or set(text) & {*"/\\"}:
+        raise ValueError("a name is needed that a folder could have")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_a_name)]
+"""What may become a folder: neither a path nor hidden, and without control characters."""
 
 Document = CommentedMap
 Location = tuple[int | str, ...]
@@ -92,7 +105,11 @@ def validated(model: type[S], document: Document, source: str) -> S:
         SpecError: with the place in ``source`` and the nearest valid word.
     """
     try:
-        return model.model_validate(_plain(document))
+        return model.model_validate(_plain(document, iter(range(MAX_NODES))))
+    except (StopIteration, RecursionError) as error:
+        raise SpecError(
+            f"{source}: its aliases make it too large, or contain themselves"
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         location: Location = first["loc"]
@@ -107,7 +124,8 @@ def place(document: Document, location: Location, source: str) -> str:
     node: Any = document
     for step in location:
         if isinstance(node, CommentedMap) and step in node:
-            line, column = node.lc.key(step)
+            with suppress(KeyError):  # a merged key (<<) has no place of its own
+                line, column = node.lc.key(step)
         elif isinstance(node, CommentedSeq) and isinstance(step, int) and step < len(node):
             line, column = node.lc.item(step)
         else:  # pydantic also names union branches and missing keys, which have no place
@@ -116,12 +134,18 @@ def place(document: Document, location: Location, source: str) -> str:
     return f"{source}:{line + 1}:{column + 1}"
 
 
-def _plain(node: Any) -> Any:
-    """Turn ruamel's containers and scalars into plain ones; lists become tuples."""
+def _plain(node: Any, budget: Iterator[int]) -> Any:
+    """Turn ruamel's containers and scalars into plain ones; lists become tuples.
+
+    Raises:
+        StopIteration: if the budget of nodes is spent. Each alias repeats what it stands for, so
+            that a small file can be a huge document.
+    """
+    next(budget)
     if isinstance(node, dict):
-        return {_plain(key): _plain(value) for key, value in node.items()}
+        return {_plain(key, budget): _plain(value, budget) for key, value in node.items()}
     if isinstance(node, list):
-        return tuple(_plain(item) for item in node)
+        return tuple([_plain(item, budget) for item in node])
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)
@@ -139,6 +163,7 @@ def _message(error: ErrorDetails) -> str:
         hint = did_you_mean(str(error["input"]), known)
         return f"{key} cannot be {error['input']!r}.{hint} Known: {', '.join(known)}"
     message = str(error["msg"]).removeprefix("Value error, ")
+    message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
     return f"{key}: {message[:1].lower()}{message[1:]}, got {str(error['input'])[:80]!r}"
 
 

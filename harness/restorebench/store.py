@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -47,8 +48,7 @@ class Store:
         try:
             (self.folder / "journal").mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
-            path = self.folder / "journal" / f"{self.session}.jsonl"
-            self._journal = path.open("a", encoding="utf-8")
+            self._open()
         except Timeout as error:
             raise StoreError(
                 f"{self.folder} is being written by another run; "
@@ -58,8 +58,18 @@ class Store:
             raise OutputFolderError(
                 f"{self.folder} cannot be written ({error.strerror}); choose another --out"
             ) from error
-        self._records = read_journals(self.folder)
         return self
+
+    def _open(self) -> None:
+        """Read what is stored and begin a journal; without either, leave the folder to others."""
+        try:
+            self._records = read_journals(self.folder)
+            path = self.folder / "journal" / f"{self.session}.jsonl"
+            # Never an older journal: its last line may be torn, and would spoil the next.
+            self._journal = path.open("x", encoding="utf-8")
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __exit__(
         self,
@@ -68,7 +78,9 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         if self._journal is not None:
-            self._journal.close()
+            # On a full disk, closing tries once more to write the record that has failed.
+            with suppress(OSError):
+                self._journal.close()
         self._lock.release()
 
     def find(self, key: str) -> Record | None:
@@ -129,14 +141,20 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink()
+            raise
     except OSError as error:
-        raise OutputFolderError(f"{path} cannot be written ({error.strerror})") from error
+        raise OutputFolderError(
+            f"{path} cannot be written ({error.strerror}); make room, or choose another folder"
+        ) from error
     return path
 
 
@@ -148,7 +166,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(f"{path.parent} is no run folder: it has no {path.name}") from error
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path} is damaged: {error}") from error
+        raise StoreError(f"{path} is damaged: {error}; delete it and run again") from error

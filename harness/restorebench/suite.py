@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from restorebench.dataset import Dataset
 from restorebench.degradation import Degradation
-from restorebench.spec import Spec
+from restorebench.spec import Name, Spec
 
 Kind = Literal["denoise", "derain", "dehaze", "deblur", "lowlight", "mixed"]
 Parameter = float | int | str | bool | tuple[float, ...]
@@ -63,7 +63,7 @@ class Fingerprint(Spec):
 class TaskSpec(SourceSpec):
     """One column as its YAML file states it."""
 
-    name: str
+    name: Name
     title: str
     kind: Kind
     sample: SampleSpec | None = None
@@ -73,7 +73,7 @@ class TaskSpec(SourceSpec):
 class SuiteSpec(Spec):
     """A table's columns and their average, as its YAML file states them."""
 
-    name: str
+    name: Name
     version: int
     title: str
     tasks: tuple[

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+MAX_BLOCKS = 1000
+
 
 class _Affine(nn.Module):
     """The scale and shift of a layer norm, under the key ``body`` of the checkpoints."""
@@ -160,7 +162,13 @@ class TransformerBlock(PreNormBlock):
 
 
 def transformer_level(dim: int, heads: int, expansion: float, blocks: int) -> nn.Sequential:
-    """One level of the U-Net: ``blocks`` transformer blocks of the same width."""
+    """One level of the U-Net: ``blocks`` transformer blocks of the same width.
+
+    Raises:
+        ValueError: if the number of blocks is negative or beyond reason.
+    """
+    if not 0 <= blocks <= MAX_BLOCKS:
+        raise ValueError(f"a level has 0 to {MAX_BLOCKS} blocks, got {blocks}")
     return nn.Sequential(*(TransformerBlock(dim, heads, expansion) for _ in range(blocks)))
 
 
@@ -206,14 +214,14 @@ def check_levels(num_blocks: object, heads: object, dim: int) -> None:
     """Refuse a U-Net whose blocks, heads and width do not go together.
 
     Raises:
-        ValueError: if there are not four levels, a count is below 1, or a level's width (dim,
-            2 dim, 4 dim, 8 dim) is not a multiple of its heads.
+        ValueError: if there are not four levels, a count is below 1 or beyond reason, or a
+            level's width (dim, 2 dim, 4 dim, 8 dim) is not a multiple of its heads.
     """
     for name, levels in (("num_blocks", num_blocks), ("heads", heads)):
         if not isinstance(levels, (tuple, list)) or len(levels) != 4:
             raise ValueError(f"{name} needs four numbers, one for each level, got {levels!r}")
-        if not all(isinstance(n, int) and n >= 1 for n in levels):
-            raise ValueError(f"{name} needs whole numbers of at least 1, got {levels!r}")
+        if not all(isinstance(n, int) and 1 <= n <= MAX_BLOCKS for n in levels):
+            raise ValueError(f"{name} needs whole numbers from 1 to {MAX_BLOCKS}, got {levels!r}")
     if dim < 2 or dim % 2:
         raise ValueError(f"dim must be an even number of at least 2, got {dim}")
     assert isinstance(heads, (tuple, list))

@@ -6,12 +6,17 @@ import json
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+
+import restorebench
+from restorebench.errors import StoreError
+from restorebench.leaderboard import Leaderboard
 
 from .conftest import Cli
 
@@ -63,7 +68,7 @@ def test_a_run_prints_its_table_and_writes_its_files(
         (["--device", "toaster"], 4, "device 'toaster' cannot be used"),
         (["--out", "file/run"], 4, "file/run cannot be written"),
         (["-m", "promptir"], 4, "no weights: give --weights promptir=FILE"),
-        (["-m", "promptir", "--weights", "none.ckpt"], 4, "none.ckpt cannot be read"),
+        (["-m", "promptir", "--weights", "none.ckpt"], 4, "none.ckpt: no such file"),
         (["-m", "promptir", "--weights", "file"], 4, "file"),
         (["--weights", "hair=file"], 2, "weights are given for hair, not selected"),
         (["--plugin", "nothing.py"], 2, "plugin nothing.py: no such file"),
@@ -197,6 +202,47 @@ def test_the_doctor_sees_a_re_encoded_copy(cli: Cli, real_data: Path, tmp_path: 
     assert ["lol_v1", "15", "of", "15"] in [words[:4] for words in lines]
     assert "not the known copy" in done.stdout
     assert "expected PSNR 7.7708 dB" in done.stdout
+
+
+def test_a_terminal_without_our_letters_gets_their_numbers(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("run", "--suite", "three_deg", "--limit", 1, "-m", "identity", "--out")
+    assert cli(*arguments, "plain").returncode == 0
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    done = cli(*arguments, "poor")
+    assert done.returncode == 0, done.stderr
+    assert r"\u03c3=25" in done.stdout
+    for name in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex"):
+        assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "poor" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("board.json", "[]", "board.json is damaged"),
+        ("board.json", '{"suite": "x"}', "board.json is damaged: suite_version: Field required"),
+        ("records.parquet", "", "records.parquet cannot be read"),
+        ("records.parquet", None, "records.parquet cannot be read"),
+        ("board.json", None, "is no run folder: it has no board.json"),
+        ("manifest.json", "[]", "manifest.json is damaged: it names no sessions; delete it"),
+        ("manifest.json", "{", "manifest.json is damaged"),
+    ],
+)
+def test_a_damaged_run_folder_is_one_line(
+    suite: Path, data_root: Path, tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    run = tmp_path / "run"
+    restorebench.run(suite, "identity", data_root, limit=1, out=run)
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_text(content)
+    again = partial(restorebench.run, suite, "identity", data_root, limit=1, out=run)
+    with pytest.raises(StoreError) as caught:
+        again() if name == "manifest.json" else Leaderboard.load(run)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 PLUGIN = """

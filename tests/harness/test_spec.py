@@ -56,6 +56,11 @@ def test_a_suite_by_path_works_like_a_shipped_one(tmp_path: Path) -> None:
         ("sigma: 75", "sgma: 75", "12:9", "gaussian_noise takes no 'sgma'. Did you mean 'sigma'?"),
         ("sigma: 75", "sigma: -3", "12:9", "sigma must be at least 0"),
         ("sigma: 75", "sigma: [a, b]", "12:26", "sigma"),
+        ("sigma: 75", "sigma: .inf", "12:9", "sigma must be at least 0 and finite"),
+        ("sigma: 75", "sigma: '75'", "12:9", "sigma: Input should be a valid number"),
+        ("sigma: 75", "sigma: true", "12:9", "sigma: Input should be a valid number"),
+        ("name: mine", "name: ../mine", "1:1", "a name is needed that a folder could have"),
+        ("title: Mine", "<<: {titel: Mine}", "1:1", "unknown key 'titel'. Did you mean 'title'?"),
         ("  - name: strong", "  - name: bsd68_s25", "5:1", "a task is named twice"),
         ("name: mine", "name: [", "", "not valid YAML"),
         ("version: 1", "name: again", "2:1", "not valid YAML"),
@@ -87,6 +92,76 @@ def test_yaml_is_version_1_2(tmp_path: Path) -> None:
     """`no` is a word and 10:30 no sexagesimal number, which YAML 1.1 gets wrong."""
     document = read_yaml(write(tmp_path, "a: no\nb: 10:30\nc: 010\n"))
     assert (document["a"], document["b"], document["c"]) == ("no", "10:30", 10)
+
+
+def test_aliases_cannot_make_a_small_file_huge(tmp_path: Path) -> None:
+    bombs = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))
+    path = write(tmp_path, f"name: bomb\na0: &a0 [x]\n{bombs}")
+    with pytest.raises(SpecError, match="its aliases make it too large"):
+        SuiteSpec.read(path)
+
+
+DATASET = """\
+name: clean
+title: Clean
+count: 3
+source: nowhere
+layouts:
+  - input: clean/*.png
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("count: 3", "count: 0", "3:1", "greater than or equal to 1"),
+        ("clean/*.png", "'**.png'", "6:5", "'**' stands for folders"),
+        ("clean/*.png", "'.'", "6:5", "a path below the data root is needed"),
+        ("  - input", "  - target: 'a{stem:d}'\n    input", "6:5", "unknown format code 'd'"),
+        ("  - input", "  - target: 'a{stem!z}'\n    input", "6:5", "unknown conversion specifier"),
+    ],
+)
+def test_a_fault_of_a_data_set_is_named_before_any_file_is_looked_for(
+    tmp_path: Path, old: str, new: str, place: str, message: str
+) -> None:
+    path = write(tmp_path, DATASET.replace(old, new, 1))
+    with pytest.raises(SpecError) as caught:
+        Catalog.installed().dataset(str(path))
+    assert str(caught.value).startswith(f"{path}:{place}"), caught.value
+    assert message in str(caught.value)
+
+
+PROTOCOL = """\
+name: mine
+version: 1
+title: Mine
+source: nowhere
+colour: rgb
+value_range: float [0, 1], clamped
+rounding: none
+centre_crop: 16
+metrics: {psnr: psnr}
+noise: keyed
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("noise: keyed", "noise: kyed", "10:1", "no noise is called 'kyed'. Did you mean 'keyed'?"),
+        ("centre_crop: 16", "centre_crop: 0", "8:1", "greater than or equal to 1"),
+        ("{psnr: psnr}", "{}", "9:1", "at least 1 item"),
+        ("{psnr: psnr}", "{psnr: psrn}", "9:11", "Did you mean 'psnr'?"),
+    ],
+)
+def test_a_fault_of_a_protocol_is_named_with_its_place(
+    tmp_path: Path, old: str, new: str, place: str, message: str
+) -> None:
+    path = write(tmp_path, PROTOCOL.replace(old, new, 1))
+    with pytest.raises(SpecError) as caught:
+        Catalog.installed().protocol(str(path))
+    assert str(caught.value).startswith(f"{path}:{place}"), caught.value
+    assert message in str(caught.value)
 
 
 def test_tags_do_not_run_code(tmp_path: Path) -> None:

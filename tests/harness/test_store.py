@@ -108,6 +108,29 @@ def test_a_second_process_is_refused_while_the_first_writes(tmp_path: Path) -> N
     assert subprocess.run(command, capture_output=True).returncode == 0
 
 
+def test_a_damaged_folder_is_not_kept_locked(tmp_path: Path) -> None:
+    with Store(tmp_path, "one") as store:
+        store.append(record("a", psnr=30.0))
+    journal = tmp_path / "journal" / "one.jsonl"
+    journal.write_text("no record\n")
+    for session in ("two", "three"):
+        with pytest.raises(StoreError, match=r"one\.jsonl:1 is no record"):
+            Store(tmp_path, session).__enter__()
+    journal.unlink()
+    with Store(tmp_path, "four") as store:
+        assert store.find(record("a").key) is None
+
+
+def test_a_session_never_writes_to_an_older_journal(tmp_path: Path) -> None:
+    with Store(tmp_path, "one") as store:
+        store.append(record("a", psnr=30.0))
+    journal = tmp_path / "journal" / "one.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    with pytest.raises(OutputFolderError):
+        Store(tmp_path, "one").__enter__()
+    assert read_journals(tmp_path) == {}
+
+
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputFolderError, match=r"cannot be written .* choose another --out"):
@@ -119,7 +142,7 @@ def test_a_disk_that_takes_no_more_is_said_so_and_what_was_written_stays(tmp_pat
 import resource, sys
 from pathlib import Path
 from restorebench.errors import OutputFolderError
-from restorebench.store import Store
+from restorebench.store import Store, write_atomically
 sys.path.insert(0, sys.argv[2])
 from test_store import record
 
@@ -131,6 +154,10 @@ with Store(Path(sys.argv[1]), "one") as store:
         except OutputFolderError as error:
             print(number, error)
             break
+try:
+    write_atomically(Path(sys.argv[1]) / "table", b"x" * 5000)
+except OutputFolderError:
+    pass
 """
     command = [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -138,6 +165,8 @@ with Store(Path(sys.argv[1]), "one") as store:
     assert "cannot be written" in message, done.stderr
     assert "what was measured before is safe" in message
     assert 0 < int(number) == len(read_journals(tmp_path)) < 100
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "journal"]
 
 
 def test_an_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:

@@ -94,6 +94,21 @@ def test_weights_in_memory_are_known_by_their_own_hash(
     assert not again.frame.equals(board.frame)
 
 
+def test_weights_changed_after_loading_no_longer_go_by_their_file(
+    suite: Path, data_root: Path, tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    file = tmp_path / "model.ckpt"
+    torch.save(state, file)
+    method = restorebench.load_method("restormer", file)
+    board = restorebench.run(str(suite), [method], data_root, 1, out=tmp_path / "run")
+    assert board.info.rows[0].weights_file == "model.ckpt"
+    with torch.no_grad():
+        method.network.get_parameter("output.weight").mul_(2)
+    board = restorebench.run(str(suite), [method], data_root, 1, out=tmp_path / "run")
+    assert board.info.rows[0].weights_file is None
+    assert board.info.rows[0].weights.startswith("in memory ")
+
+
 def test_weights_that_fit_in_part_are_marked(
     suite: Path, data_root: Path, tmp_path: Path, state: dict[str, torch.Tensor]
 ) -> None:

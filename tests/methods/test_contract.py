@@ -150,6 +150,10 @@ def test_names_keywords_and_devices_are_checked() -> None:
         restorebench.load_method("restormer", num_blocks=(1, 2))
     with pytest.raises(ConfigError, match="192 wide, not a multiple of 5 heads"):
         restorebench.load_method("restormer", heads=(1, 2, 5, 8))
+    with pytest.raises(ConfigError, match="a level has 0 to 1000 blocks, got -1"):
+        restorebench.load_method("restormer", num_refinement_blocks=-1)
+    with pytest.raises(ConfigError, match="whole numbers from 1 to 1000"):
+        restorebench.load_method("restormer", num_blocks=(1, 1, 1, 10**9))
     with pytest.raises(DeviceError, match="device 'meteor' cannot be used"):
         restorebench.load_method("identity", device="meteor")
 

@@ -23,7 +23,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restorebench.method import Method
 
-METHODS = {e.name: e for e in entry_points(group="restorebench.methods")}
+METHODS = {
+    entry.name: entry
+    for entry in entry_points(group="restorebench.methods")
+    if entry.load().info.needs_weights
+}
 TOLERANCE = {"float32": 5e-5, "float64": 1e-11}
 # The authors' Fourier experts of MoCE-IR compute in float32 even in a float64 network.
 FLOAT64_EXCEPTIONS = {"moce_ir": 1e-7, "moce_ir_s": 1e-7}

@@ -1,0 +1,131 @@
+"""Methods and packages of others: whatever they do is their own cell's failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from restorebench.catalog import Catalog
+from restorebench.errors import SetupError, UsageError
+
+from .conftest import Cli
+
+HEAD = """
+import sys
+import torch
+from restorebench import Card, Method
+
+class Toy(Method):
+    network_class = torch.nn.Identity
+    info = Card(title="Toy", paper="none", status="external", needs_weights=False)
+
+def exits(self, x):
+    sys.exit(0)
+
+def raises(self, x):
+    raise RuntimeError("two\\nlines")
+"""
+
+MISBEHAVING = {
+    "raises": ("forward = raises", "Toy failed: RuntimeError: two"),
+    "exits": ("forward = exits", "Toy failed: SystemExit: 0"),
+    "bytes": ("forward = lambda self, x: (x * 255).byte()", "Toy returned torch.uint8"),
+    "shape": ("forward = lambda self, x: x[..., :8]", "Toy returned (1, 3, 48, 8)"),
+    "nans": ("forward = lambda self, x: x * float('nan')", "NaN or infinite"),
+    "nothing": ("restore = lambda self, x: None", "Toy returned a NoneType, not a tensor"),
+    "array": ("restore = lambda self, x: x.numpy()", "Toy returned a ndarray"),
+    "double": ("restore = lambda self, x: x.double()", "torch.float64"),
+    "build": ("network_class = staticmethod(lambda: 1 / 0)", "cannot be built: division by zero"),
+}
+
+
+def write(path: Path, methods: str, *bodies: tuple[str, str]) -> Path:
+    classes = "".join(f"\nclass Toy_{name}(Toy):\n    {body}\n" for name, body in bodies)
+    path.write_text(f"{HEAD}{classes}\nMETHODS = {methods}\n")
+    return path
+
+
+def test_a_method_that_misbehaves_is_a_failed_cell(
+    cli: Cli, suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    odd = ("odd", "restore = lambda self, x: x.mT.contiguous().mT.requires_grad_()")
+    bodies = [(name, body) for name, (body, _) in MISBEHAVING.items()]
+    names = [*MISBEHAVING, "odd"]
+    methods = f"{{{', '.join(f'{name!r}: Toy_{name}' for name in names)}}}"
+    plugin = write(tmp_path / "toy.py", methods, *bodies, odd)
+    done = cli(
+        "run", "--suite", suite, "--data-root", data_root, "--limit", 1, "--out", "run",
+        "--plugin", plugin, *(x for name in [*names, "identity"] for x in ("-m", name)),
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    records = dict(list(pd.read_csv(tmp_path / "run" / "records.csv").groupby("method")))
+    for name, (_, reason) in MISBEHAVING.items():
+        assert all(reason in str(error) for error in records[name]["error"]), name
+        assert records[name]["psnr"].isna().all(), name
+    # Gradients and memory layout are nobody's fault, and change nothing.
+    assert records["odd"]["psnr"].tolist() == records["identity"]["psnr"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ("[Toy]", "METHODS must be a dict by name"),
+        ("{5: Toy}", "METHODS must be a dict by name"),
+        ("{'toy': 5}", "method 'toy' is no class derived from Method"),
+        ("{'toy': Toy()}", "method 'toy' is no class derived from Method"),
+        ("{'identity': Toy}", "two packages provide methods 'identity'"),
+        ("sys.exit(0)", "SystemExit: 0"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_plugin_is_one_line(tmp_path: Path, methods: str, message: str) -> None:
+    plugin = write(tmp_path / "toy.py", methods)
+    with pytest.raises(UsageError) as caught:
+        Catalog.installed([plugin]).method("toy")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_title_is_text_and_no_markup(cli: Cli, tmp_path: Path) -> None:
+    plugin = write(tmp_path / "toy.py", "{'toy': Toy}")
+    plugin.write_text(plugin.read_text().replace('"Toy"', '"[/red] T[bold]"'))
+    done = cli("list", "methods", "--plugin", plugin)
+    assert done.returncode == 0, done.stderr
+    assert "[/red] T[bold]" in done.stdout
+
+
+def test_a_package_that_cannot_be_imported_leaves_the_others_alone(
+    suite: Path, data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    (site / "broken-1.0.dist-info").mkdir(parents=True)
+    (site / "broken-1.0.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n"
+    )
+    groups = ("methods", "suites", "tasks", "datasets", "metrics")
+    entries = "".join(f"[restorebench.{group}]\nwreck = wreck:X\n" for group in groups)
+    (site / "broken-1.0.dist-info/entry_points.txt").write_text(entries)
+    (site / "wreck.py").write_text("raise RuntimeError('not built\\nfor this machine')\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+
+    done = cli("list", "methods")
+    assert done.returncode == 0
+    assert "identity" in done.stdout
+    assert "methods 'wreck' (wreck:X) cannot be imported: RuntimeError: not built;" in done.stderr
+    assert cli("info", "three_deg").returncode == 0
+    done = cli("run", "--suite", suite, "--data-root", data_root, "-m", "identity", "-m", "wreck")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "broken package" in done.stderr
+    scores = pd.read_csv(tmp_path / "runs/small/records.csv")
+    assert set(scores["method"]) == {"identity"}
+    assert scores["psnr"].notna().all()
+
+    monkeypatch.syspath_prepend(str(site))
+    catalog = Catalog.installed()
+    assert len(catalog.broken()) == len(groups)
+    with pytest.raises(SetupError, match="cannot be imported"):
+        catalog.method("wreck")
