@@ -52,6 +52,10 @@ class Finding:
         first = self.cells[0]
         return f"{first.source} (arXiv {first.arxiv})" if first.arxiv else first.source
 
+    def __str__(self) -> str:
+        place = ", ".join([self.source, self.row, *self.columns])
+        return f"{place}: {self.explanation} [{self.rule}]"
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from enum import StrEnum
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorebench.errors import BenchError, NothingSelectedError, SetupError, UsageError
+from restorebench.console import console, fail, run_app
+from restorebench.errors import BenchError, NothingSelectedError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
     from restorebench.session import Session
 
-INTERRUPTED = 130
 INCOMPLETE = 3
 
 app = typer.Typer(
@@ -155,9 +151,9 @@ def list_(
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    _console().print(table)
+    console().print(table)
     for line in catalog.broken([what]):
-        _fail(line)
+        fail(line)
 
 
 @app.command()
@@ -170,8 +166,8 @@ def info(
     from restorebench.describe import describe
 
     for key, value in describe(Catalog.installed(plugin or ()), name):
-        _console().print(f"[bold]{key:<16}[/bold] ", end="")
-        _console().print(value, markup=False, highlight=False)
+        console().print(f"[bold]{key:<16}[/bold] ", end="")
+        console().print(value, markup=False, highlight=False)
 
 
 @app.command()
@@ -205,86 +201,41 @@ def doctor(data_root: DataRoot = None, plugin: Plugins = None) -> None:
     from restorebench.catalog import Catalog
     from restorebench.doctor import check_datasets, check_machine
 
-    console = _console()
+    screen = console()
     for key, value in check_machine():
-        console.print(Text.assemble((f"{key:<16} ", "bold"), value))
+        screen.print(Text.assemble((f"{key:<16} ", "bold"), value))
     table = Table(box=None, header_style="bold")
     for heading in ("task", "images", "fingerprint", "verdict"):
         table.add_column(heading, overflow="fold")
     catalog = Catalog.installed(plugin or ())
     for line in catalog.broken():
-        _fail(line)
+        fail(line)
     checks = check_datasets(catalog, data_root)
     for check in checks:
         table.add_row(*map(Text, (check.task, check.images, check.fingerprint, check.verdict)))
-    console.print(table)
+    screen.print(table)
     for check in checks:
         if check.advice:
-            console.print(Text(f"{check.task}: {check.advice}", "dim"))
+            screen.print(Text(f"{check.task}: {check.advice}", "dim"))
     raise typer.Exit(INCOMPLETE if any(check.wrong for check in checks) else 0)
 
 
 def main() -> None:
-    """Run the command line; every expected failure is one line and its own exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # A terminal that has no σ, and no lines for tables, shows their numbers.
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        code = app(standalone_mode=False)
-        if code == INTERRUPTED:  # newer versions of typer turn the interrupt into this code
-            raise KeyboardInterrupt
-    except BenchError as error:
-        _fail(str(error))
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; what was measured is stored, and the same command goes on from there")
-        code = INTERRUPTED
-    except OSError as error:  # such as a full disk behind standard output
-        _fail(f"the system refused: {error}")
-        code = SetupError.exit_code
-    except Exception as error:
-        code = _usage_exit(error)
-    sys.exit(code or 0)
-
-
-def _usage_exit(error: Exception) -> int:
-    """Print a usage error of the command-line library as ours are printed; raise anything else.
-
-    Newer versions of typer carry a copy of click of their own, whose exceptions have no public
-    name; they are known by how they print themselves.
-    """
-    if type(error).__name__ == "NoArgsIsHelpError" and hasattr(error, "show"):
-        error.show()
-    elif hasattr(error, "format_message"):
-        _fail(" ".join(str(error.format_message()).split()))
-    else:
-        raise error
-    return UsageError.exit_code
+    """Run the command line."""
+    run_app(app)
 
 
 def _say_written(files: list[Path]) -> None:
     from rich.text import Text
 
-    _console().print(Text(f"written: {', '.join(map(str, files))}", "dim"))
-
-
-def _fail(message: str) -> None:
-    typer.echo(f"restorebench: {message}", err=True)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Off a terminal rich assumes 80 columns and would fold the tables of a log file.
-    return Console() if sys.stdout.isatty() else Console(width=200)
+    console().print(Text(f"written: {', '.join(map(str, files))}", "dim"))
 
 
 def _show(board: Leaderboard, style: Any) -> None:
     from restorebench.table import table_of
     from restorebench.terminal import print_table
 
-    print_table(table_of(board, style), _console())
+    print_table(table_of(board, style), console())
 
 
 def _weights(given: list[str], methods: list[str], catalog: Catalog) -> dict[str, Path]:
@@ -337,12 +288,12 @@ def _verdict(board: Leaderboard, *, demanded: bool) -> int:
     failures = board.failures()
     absent = [f"{row.name}: {row.absent}" for row in board.info.rows if row.absent]
     for line in failures[:10]:
-        _fail(line)
+        fail(line)
     if len(failures) > 10:
-        _fail(f"and {len(failures) - 10} more failed images; records.csv has all")
+        fail(f"and {len(failures) - 10} more failed images; records.csv has all")
     if demanded:
         for line in absent:
-            _fail(line)
+            fail(line)
     if board.scored == 0 and not failures:
         return 4 if absent else NothingSelectedError.exit_code
     return INCOMPLETE if failures or (demanded and absent) else 0

@@ -103,6 +103,10 @@ def test_a_finding_says_where_what_and_from_which_source() -> None:
     assert (finding.paper, finding.table) == ("ndr_restore", "V Noise+Rain+Haze")
     assert (finding.columns, finding.values) == (("Average ssim",), ("0.8440",))
     assert finding.explanation == "the 5 ssim cells average 0.8840, printed is 0.8440"
+    assert str(finding) == (
+        "ndr_restore V Noise+Rain+Haze, NAFNet, Average ssim: "
+        "the 5 ssim cells average 0.8840, printed is 0.8440 [average]"
+    )
     differ = next(f for f in FINDINGS if f.rule == "sources-differ" and f.row == "AirNet")
     assert differ.source == "anyir 3 (b) Deraining (arXiv 2407.13372)"
     assert differ.explanation == (
