@@ -36,7 +36,9 @@ def bench(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests."""
     install(session, "test")
-    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
+    # One thread for each of the two workers: more would only wait for one another.
+    workers = ["-n", "2", "--dist", "worksteal"]
+    session.run("pytest", *(session.posargs or workers), env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session
