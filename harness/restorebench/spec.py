@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, mod
 from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from restorebench.errors import SpecError, did_you_mean
 
@@ -90,7 +90,7 @@ def read_yaml(file: Traversable) -> Document:
         mark = error.problem_mark or error.context_mark
         at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise SpecError(f"{file}{at}: not valid YAML: {error.problem or error.context}") from error
-    except (YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # such as a list as a key, which the parser fails to refuse
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SpecError(f"{file}: not valid YAML: {reason}") from error
     if not isinstance(document, CommentedMap):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from restorebench.catalog import Catalog
@@ -183,6 +183,8 @@ def test_anything_else_is_a_spec_error(
 
 
 @given(st.integers(0, len(GOOD) - 1), st.characters())
+@example(GOOD.index("  - name: strong"), "?")  # a key that is a mapping
+@example(GOOD.index("    dataset"), "?")
 def test_one_changed_letter_is_accepted_or_reported(
     tmp_path_factory: pytest.TempPathFactory, at: int, letter: str
 ) -> None:
