@@ -107,7 +107,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
     from restorebench.session import Options, Session
 
     catalog = Catalog.installed(plugin or ())
-    methods = method or catalog.names("methods")
+    methods = method or _all_methods(catalog)
     options = Options(
         data_root=data_root,
         data=data.value,
@@ -264,6 +264,14 @@ def _listing(catalog: Catalog, what: str) -> tuple[list[str], list[list[str]]]:
         rows = [[s.name, s.title, ", ".join(t.name for t in s.tasks), s.average] for s in suites]
         return ["suite", "title", "tasks", "average"], rows
     return [what.removesuffix("s")], [[name] for name in catalog.names(what)]
+
+
+def _all_methods(catalog: Catalog) -> list[str]:
+    """Return the names of all methods, those that can be scored without weights first."""
+    names = catalog.names("methods")
+    usable = _importable(catalog, names)
+    ready = [name for name in usable if not catalog.method(name).info.needs_weights]
+    return ready + [name for name in names if name not in ready]
 
 
 def _importable(catalog: Catalog, methods: list[str]) -> list[str]:
