@@ -43,14 +43,14 @@ def test_a_run_killed_again_and_again_ends_with_the_same_table(
         deadline = time.monotonic() + 60
         while stored(broken) <= before and process.poll() is None:
             assert time.monotonic() < deadline
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.02)
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.004)  # an image takes longer, so every kill leaves some
         process.send_signal(signal.SIGKILL)
         if process.wait() == -signal.SIGKILL:
             kills += 1
         assert stored(broken) >= before  # nothing that was written is lost
         before = stored(broken)
-    assert kills >= 3
+    assert kills >= 3, before
     assert start(suite, data_root, broken, tmp_path / "log").wait(120) == 0
 
     first, second = (pd.read_parquet(out / "records.parquet") for out in (whole, broken))
