@@ -1,0 +1,82 @@
+"""Options that several commands share, and what several of them print."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restorebench.console import console
+from restorebench.errors import BenchError
+
+if TYPE_CHECKING:
+    from restorebench.catalog import Catalog
+    from restorebench.leaderboard import Leaderboard
+
+INCOMPLETE = 3
+
+
+class Data(StrEnum):
+    """Where images come from."""
+
+    auto = "auto"
+    real = "real"
+    sample = "sample"
+
+
+class Precision(StrEnum):
+    """Number type of the network."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class TableStyle(StrEnum):
+    """How tables print numbers."""
+
+    plain = "plain"
+    paper = "paper"
+
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="RESTOREBENCH_DATA_ROOT",
+        help="Folder that holds test/ as the AirNet and PromptIR repositories lay it out.",
+        show_default="none: the embedded sample",
+    ),
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="Python file that provides METHODS, DATASETS, ... Repeatable."),
+]
+Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]
+
+
+def say_written(files: list[Path]) -> None:
+    """Print which files were written."""
+    from rich.text import Text
+
+    console().print(Text(f"written: {', '.join(map(str, files))}", "dim"))
+
+
+def show(board: Leaderboard, style: Any) -> None:
+    """Print a board as a table."""
+    from restorebench.table import table_of
+    from restorebench.terminal import print_table
+
+    print_table(table_of(board, style), console())
+
+
+def importable(catalog: Catalog, methods: list[str]) -> list[str]:
+    """Return those that are methods, of packages that can be imported."""
+    found = []
+    for name in methods:
+        with suppress(BenchError):
+            catalog.method(name)
+            found.append(name)
+    return found

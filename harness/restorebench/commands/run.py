@@ -1,0 +1,132 @@
+"""`restorebench run`: score methods on a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorebench.commands.options import (
+    INCOMPLETE,
+    Data,
+    DataRoot,
+    Plugins,
+    Precision,
+    Style,
+    TableStyle,
+    importable,
+    say_written,
+    show,
+)
+from restorebench.console import fail
+from restorebench.errors import NothingSelectedError, UsageError
+
+if TYPE_CHECKING:
+    from restorebench.catalog import Catalog
+    from restorebench.leaderboard import Leaderboard
+    from restorebench.session import Session
+
+
+def run(  # noqa: PLR0913 - each parameter is an option
+    suite: Annotated[str, typer.Option(help="A suite's name, or a YAML file.")],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="Repeatable.", show_default="all installed"),
+    ] = None,
+    data_root: DataRoot = None,
+    data: Annotated[
+        Data, typer.Option(help="real: never fall back to the sample; sample: never use the real.")
+    ] = Data.auto,
+    limit: Annotated[
+        int | None, typer.Option(help="Score the first N images of each set only.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="A protocol's name, or a YAML file.")] = "airnet",
+    noise: Annotated[
+        str | None, typer.Option(help="Noise scheme.", show_default="the protocol's own")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="METHOD=FILE; just FILE if one network is selected. Repeatable."),
+    ] = None,
+    partial_weights: Annotated[
+        bool, typer.Option("--partial-weights", help="Accept weights that do not fit, marked.")
+    ] = False,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Score networks without weights, marked as such.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="A torch device, such as cuda:0.")] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="Autocast type.")] = Precision.float32,
+    out: Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/SUITE")] = None,
+    style: Style = TableStyle.plain,
+    plugin: Plugins = None,
+) -> None:
+    """Score methods on a suite; the same command goes on where a run was stopped."""
+    from restorebench.catalog import Catalog
+    from restorebench.session import Options, Session
+
+    catalog = Catalog.installed(plugin or ())
+    methods = method or _all_methods(catalog)
+    options = Options(
+        data_root=data_root,
+        data=data.value,
+        limit=limit,
+        device=device,
+        precision=precision.value,
+        protocol=protocol,
+        noise=noise,
+        weights=_weights(weights or [], methods, catalog),
+        strict=not partial_weights,
+        untrained=untrained,
+    )
+    session = Session(suite, methods, options, out, catalog)
+    _measure(session)
+    board, files = session.finish(style.value)
+    show(board, style.value)
+    say_written(files)
+    raise typer.Exit(_verdict(board, demanded=method is not None))
+
+
+def _weights(given: list[str], methods: list[str], catalog: Catalog) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals:
+            usable = importable(catalog, methods)
+            networks = [m for m in usable if catalog.method(m).info.needs_weights]
+            if len(networks) != 1:
+                raise UsageError(f"--weights {text}: say for which method, as --weights NAME=FILE")
+            name, path = networks[0], text
+        found[name] = Path(path)
+    return found
+
+
+def _all_methods(catalog: Catalog) -> list[str]:
+    """Return the names of all methods, those that can be scored without weights first."""
+    names = catalog.names("methods")
+    usable = importable(catalog, names)
+    ready = [name for name in usable if not catalog.method(name).info.needs_weights]
+    return ready + [name for name in names if name not in ready]
+
+
+def _measure(session: Session) -> None:
+    from restorebench.progress import shown
+
+    for _ in shown(session.measure(), session.total):
+        pass
+
+
+def _verdict(board: Leaderboard, *, demanded: bool) -> int:
+    """Return the exit code: 0 only if something was scored and nothing demanded is missing."""
+    failures = board.failures()
+    absent = [f"{row.name}: {row.absent}" for row in board.info.rows if row.absent]
+    for line in failures[:10]:
+        fail(line)
+    if len(failures) > 10:
+        fail(f"and {len(failures) - 10} more failed images; records.csv has all")
+    if demanded:
+        for line in absent:
+            fail(line)
+    if board.scored == 0 and not failures:
+        return 4 if absent else NothingSelectedError.exit_code
+    return INCOMPLETE if failures or (demanded and absent) else 0
