@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         data=data,
         limit=_whole(limit),
         device=str(device),
-        protocol=str(protocol),
+        protocols=(str(protocol),),
         noise=noise,
         weights={name: Path(path) for name, path in (weights or {}).items()},
         untrained=untrained,
@@ -81,7 +81,8 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     session = Session(str(suite), chosen, options, None if out is None else Path(out))
     for _ in session.measure():
         pass
-    return session.finish(style)[0]
+    ((board, _),) = session.finish(style)
+    return board
 
 
 def _whole(limit: int | None) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +26,8 @@ class MetricInfo(Info):
     unit: str
     digits: int
     higher_is_better: bool
+    unavailable: str | None = None
+    """Why it could not be computed where the run was made."""
 
 
 class ColumnInfo(Info):
@@ -84,9 +86,7 @@ class BoardInfo(Info):
     sessions: tuple[dict[str, Any], ...]
 
 
-def describe_plan(
-    plan: Plan, metrics: Mapping[str, Metric], sessions: Iterable[dict[str, Any]] = ()
-) -> BoardInfo:
+def describe_plan(plan: Plan, sessions: Iterable[dict[str, Any]] = ()) -> BoardInfo:
     """Return what a board of this plan says beside its numbers."""
     return BoardInfo(
         suite=plan.suite.name,
@@ -98,20 +98,24 @@ def describe_plan(
         protocol_title=plan.protocol.spec.title,
         noise=plan.protocol.noise.title,
         device=plan.device,
-        metrics=tuple(_metric_info(name, metric) for name, metric in metrics.items()),
+        metrics=tuple(
+            _metric_info(name, metric, plan.unavailable.get(name))
+            for name, metric in plan.metrics.items()
+        ),
         columns=tuple(_column_info(column) for column in plan.columns),
         rows=tuple(_row_info(row) for row in plan.rows),
         sessions=tuple(sessions),
     )
 
 
-def _metric_info(name: str, metric: Metric) -> MetricInfo:
+def _metric_info(name: str, metric: Metric, unavailable: str | None) -> MetricInfo:
     return MetricInfo(
         name=name,
         title=metric.title,
         unit=metric.unit,
         digits=metric.digits,
         higher_is_better=metric.higher_is_better,
+        unavailable=unavailable,
     )
 
 

@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Self
@@ -24,7 +25,8 @@ from restorebench.spec import Name, Spec
 class Photograph:
     """One image of a set as read from disk."""
 
-    clean: Pixels
+    clean: Pixels | None
+    """``None`` where there is no reference."""
     degraded: Pixels | None = None
     """``None`` where the task's mix degrades the clean image."""
     depth: NDArray[np.float64] | None = None
@@ -38,17 +40,20 @@ class Item:
     image: str
     """Its id: the file name of the degraded image (or the clean one) without its suffix, and with
     the bytes escaped that are no UTF-8."""
-    target: Path
+    target: Path | None
+    """``None`` in a set of real degraded images, which nobody has a clean version of."""
     degraded: Path | None = None
     depth: Path | None = None
 
     def size(self) -> tuple[int, int]:
-        """Return (height, width) of the target from its header.
+        """Return (height, width) of the target, or of an image that has none, from its header.
 
         Raises:
             ImageError: if it cannot be read.
         """
-        return image_size(self.target)
+        file = self.target or self.degraded
+        assert file is not None
+        return image_size(file)
 
     def content_hash(self) -> str:
         """Return the SHA-256 over names and bytes of the item's files; one may be missing."""
@@ -80,6 +85,9 @@ class Dataset(ABC):
             ImageError: if a file cannot be scored.
             PairError: if the target is missing or differs in size.
         """
+        if item.target is None:
+            assert item.degraded is not None
+            return Photograph(clean=None, degraded=read_image(item.degraded))
         if not item.target.is_file():
             raise PairError(f"{item.image} has no target: put it at {item.target}")
         clean = read_image(item.target)
@@ -230,7 +238,14 @@ def _file_hash(path: Path) -> str:
     if not path.is_file():
         return "missing"
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        facts = path.stat()
+        return _content_hash(path, facts.st_size, facts.st_mtime_ns)
     except OSError:
         return "unreadable"
+
+
+@lru_cache(maxsize=100_000)
+def _content_hash(path: Path, size: int, modified: int) -> str:
+    # Several tasks and protocols share a set; its files are read once, unless they change.
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

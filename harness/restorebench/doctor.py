@@ -75,7 +75,8 @@ def _check(catalog: Catalog, task: Task, data_root: Path | None) -> Check:
     metrics = [catalog.metric(protocol.spec.metrics[name]) for name in ("psnr", "ssim")]
     try:
         pairs = (load_pair(column, item) for item in items)
-        scores = [[metric.score(x, y) for metric in metrics] for x, y in pairs]
+        seen = [[protocol.seen(image) for image in pair if image is not None] for pair in pairs]
+        scores = [[metric.score(*pair) for metric in metrics] for pair in seen]
     except CellError as error:
         return Check(task.name, images, "-", f"damaged: {error}", dataset.where(), wrong=True)
     psnr, ssim = map(float, np.mean(scores, axis=0))

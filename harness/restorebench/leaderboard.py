@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.errors import StoreError
-from restorebench.metrics import Metric
 from restorebench.plan import Plan
 from restorebench.record import Record
 from restorebench.statistics import Values, leaders
@@ -49,12 +48,11 @@ class Leaderboard:
     def of(
         cls,
         plan: Plan,
-        metrics: dict[str, Metric],
         records: Iterable[Record],
         sessions: Iterable[dict[str, Any]] = (),
     ) -> Leaderboard:
         """Build the board of a plan from its records."""
-        info = describe_plan(plan, metrics, sessions)
+        info = describe_plan(plan, sessions)
         return cls(info, _frame_of(records, [m.name for m in info.metrics]))
 
     @classmethod
@@ -114,6 +112,9 @@ class Leaderboard:
         row = next(r for r in self.info.rows if r.name == method)
         if row.absent:
             return Cell(None, 0, expected, row.absent)
+        lacking = next(m.unavailable for m in self.info.metrics if m.name == metric)
+        if lacking:
+            return Cell(None, 0, expected, lacking)
         scores, errors = self._scores.get((method, task), ({}, []))
         values = scores.get(metric)
         scored = 0 if values is None else len(values)

@@ -1,8 +1,8 @@
 """Metrics: how near a restored image is to its target.
 
-Each works on one pair of images, H x W x 3, RGB float32 in [0, 1], already clamped by the
-protocol, and returns a float. A protocol chooses which implementation stands behind the names
-``psnr`` and ``ssim``; their source is the authors' evaluation code that it reproduces.
+Each works on one pair of images, H x W x C float32 in [0, 1], as the protocol shows them (RGB, or
+luma with C = 1), and returns a float. A protocol chooses which implementation stands behind the
+names ``psnr`` and ``ssim``; their source is the authors' evaluation code that it reproduces.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from numpy.typing import NDArray
 from restorebench.errors import ImageError
 
 Float = NDArray[np.float32]
+
+
+def _available() -> None:
+    """Say that a metric which needs nothing beyond this package can be computed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +35,19 @@ class Metric:
     digits: int
     """Decimals in a table; data keep full precision."""
     higher_is_better: bool
-    score: Callable[[Float, Float], float]
-    """``score(restored, clean)``."""
+    score: Callable[..., float]
+    """``score(restored, clean)``; just ``score(restored)`` without a target."""
+    needs_target: bool = True
+    """False for a no-reference metric."""
+    unavailable: Callable[[], str | None] = _available
+    """Returns why it cannot be computed on this machine and what to do, or ``None`` if it can."""
 
 
 def psnr(restored: Float, clean: Float) -> float:
-    """Peak signal-to-noise ratio over all pixels and the three RGB channels.
+    """Peak signal-to-noise ratio over all pixels and channels.
 
     Args:
-        restored: H x W x 3 in [0, 1].
+        restored: H x W x C in [0, 1].
         clean: the target, same shape.
 
     Returns:
@@ -60,15 +69,37 @@ def psnr(restored: Float, clean: Float) -> float:
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
+def psnr_float32(restored: Float, clean: Float) -> float:
+    """Peak signal-to-noise ratio computed in float32 throughout, over a C x H x W array.
+
+    Args:
+        restored: H x W x C in [0, 1].
+        clean: the target, same shape.
+
+    Returns:
+        10 log10(1 / MSE) in dB, up to 3e-6 from `psnr`; ``inf`` for identical images.
+
+    Raises:
+        ImageError: if the shapes differ.
+
+    Source:
+        ``compute_psnr`` of NDR-Restore's test script.
+    """
+    _check_shapes("PSNR", restored, clean)
+    channels_first = np.ascontiguousarray((restored - clean).transpose(2, 0, 1))
+    error = np.mean(np.square(channels_first))
+    return math.inf if error == 0 else float(10 * np.log10(1 / error))
+
+
 def ssim_uniform7(restored: Float, clean: Float) -> float:
     """Structural similarity in a uniform 7x7 window with sample covariance.
 
     Args:
-        restored: H x W x 3 in [0, 1], both sides at least 7.
+        restored: H x W x C in [0, 1], both sides at least 7.
         clean: the target, same shape.
 
     Returns:
-        The mean over the three channels and the interior (3 pixels cut at each border).
+        The mean over the channels and the interior (3 pixels cut at each border).
 
     Raises:
         ImageError: if the shapes differ.
@@ -77,16 +108,119 @@ def ssim_uniform7(restored: Float, clean: Float) -> float:
         scikit-image's defaults, which the AirNet family reports. Not comparable with the Gaussian
         11x11 window of Wang et al. (2004), which gives up to 0.03 less.
     """
+    return _ssim(restored, clean)
+
+
+def ssim_gauss11_sample(restored: Float, clean: Float) -> float:
+    """Structural similarity in a Gaussian 11x11 window, sigma 1.5, with sample covariance.
+
+    Args:
+        restored: H x W x C in [0, 1], both sides at least 11.
+        clean: the target, same shape.
+
+    Returns:
+        The mean over the channels and the interior (5 pixels cut at each border). Covariances are
+        scaled by 121/120 as if the window were uniform.
+
+    Raises:
+        ImageError: if the shapes differ.
+
+    Source:
+        scikit-image with ``gaussian_weights=True``, which MoCE-IR's test script reports.
+    """
+    return _ssim(restored, clean, gaussian_weights=True)
+
+
+def ssim_gauss11(restored: Float, clean: Float) -> float:
+    """Structural similarity as Wang et al. define it: Gaussian 11x11, sigma 1.5, valid region.
+
+    Args:
+        restored: H x W x C in [0, 1], both sides at least 11.
+        clean: the target, same shape.
+
+    Returns:
+        The mean over the channels and the interior (5 pixels cut at each border), in float64.
+
+    Raises:
+        ImageError: if the shapes differ.
+
+    Source:
+        Wang et al., Image Quality Assessment, TIP 2004, with its ``ssim_index.m``; the same in
+        BasicSR, NDR-Restore and Restormer.
+    """
+    return _ssim(
+        restored.astype(np.float64),
+        clean.astype(np.float64),
+        gaussian_weights=True,
+        use_sample_covariance=False,
+    )
+
+
+def ssim_matlab3d(restored: Float, clean: Float) -> float:
+    """Structural similarity as MATLAB's ``ssim`` gives it for a colour image, taken as a volume.
+
+    The Gaussian window, 11x11x11 with sigma 1.5, runs over the three channels as well; borders are
+    replicated, and every voxel counts.
+
+    Args:
+        restored: H x W x C in [0, 1].
+        clean: the target, same shape.
+
+    Returns:
+        The mean over all pixels and channels, in float64; much higher than channel by channel.
+
+    Raises:
+        ImageError: if the shapes differ.
+
+    Source:
+        ``ssim`` of MATLAB's Image Processing Toolbox, which the deblurring papers call on GoPro;
+        constants and window of Wang et al., TIP 2004.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    _check_shapes("SSIM", restored, clean)
+    x, y = restored.astype(np.float64), clean.astype(np.float64)
+
+    def mean(z: NDArray[np.float64]) -> NDArray[np.float64]:
+        return gaussian_filter(z, sigma=1.5, radius=5, mode="nearest")
+
+    c1, c2 = 0.01**2, 0.03**2
+    mean_x, mean_y = mean(x), mean(y)
+    variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return float(np.mean(luminance * (2 * covariance + c2) / (variances + c2)))
+
+
+def _ssim(restored: NDArray[Any], clean: NDArray[Any], **window: bool) -> float:
     from skimage.metrics import structural_similarity  # heavy, and not needed to name metrics
 
     _check_shapes("SSIM", restored, clean)
-    return float(structural_similarity(restored, clean, data_range=1, channel_axis=-1))
+    side = 11 if window else 7
+    if min(restored.shape[:2]) < side:
+        raise ImageError(
+            f"SSIM needs images of at least {side}x{side} pixels, "
+            f"got {restored.shape[1]}x{restored.shape[0]}"
+        )
+    return float(structural_similarity(restored, clean, data_range=1, channel_axis=-1, **window))
 
 
-def _check_shapes(name: str, restored: Float, clean: Float) -> None:
+def _check_shapes(name: str, restored: NDArray[Any], clean: NDArray[Any]) -> None:
     if restored.shape != clean.shape:
         raise ImageError(f"{name} of {restored.shape} against {clean.shape}: the shapes must agree")
 
 
-PSNR = Metric(title="PSNR", unit="dB", digits=2, higher_is_better=True, score=psnr)
-SSIM_UNIFORM7 = Metric(title="SSIM", unit="", digits=4, higher_is_better=True, score=ssim_uniform7)
+def _psnr(score: Callable[[Float, Float], float]) -> Metric:
+    return Metric(title="PSNR", unit="dB", digits=2, higher_is_better=True, score=score)
+
+
+def _similarity(score: Callable[[Float, Float], float]) -> Metric:
+    return Metric(title="SSIM", unit="", digits=4, higher_is_better=True, score=score)
+
+
+PSNR = _psnr(psnr)
+PSNR_FLOAT32 = _psnr(psnr_float32)
+SSIM_UNIFORM7 = _similarity(ssim_uniform7)
+SSIM_GAUSS11_SAMPLE = _similarity(ssim_gauss11_sample)
+SSIM_GAUSS11 = _similarity(ssim_gauss11)
+SSIM_MATLAB3D = _similarity(ssim_matlab3d)

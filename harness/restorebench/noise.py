@@ -11,9 +11,10 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from restorebench.degradation import Degradation, Image, Rng, Scene
 from restorebench.errors import ImageError
@@ -40,10 +41,14 @@ class GaussianNoise(Degradation):
 
     def apply(self, scene: Scene, rng: Rng) -> Image:
         """Add the noise and clip to [0, 1]."""
-        noise = rng.standard_normal(scene.image.shape)
-        # On the 0-255 scale, so that a later floor to 8 bit meets the values the scripts met.
-        image: Image = np.clip(scene.image * 255 + noise * self.sigma, 0, 255) / 255
+        image: Image = np.clip(self.added(scene, rng), 0, 1)
         return image
+
+    def added(self, scene: Scene, rng: Rng) -> Image:
+        """Add the noise without clipping, as a scheme may demand."""
+        # On the 0-255 scale, so that a later floor to 8 bit meets the values the scripts met.
+        noise = rng.standard_normal(scene.image.shape)
+        return (scene.image * 255 + noise * self.sigma) / 255
 
 
 class NoiseScheme(Spec):
@@ -51,13 +56,32 @@ class NoiseScheme(Spec):
 
     name: str
     title: str
-    draw: Literal["keyed", "stream", "stream-continued"]
-    """``keyed``: each image has a generator of its own, whatever else is run. ``stream``: one
-    sequence runs through the sorted images and starts anew for each task; ``stream-continued``:
-    it runs on from task to task."""
+    draw: Literal["keyed", "per-image", "stream", "stream-continued"]
+    """``keyed``: each image has a generator of its own, whatever else is run. ``per-image``: every
+    image begins the same sequence anew. ``stream``: one sequence runs through the sorted images
+    and starts anew for each task; ``stream-continued``: it runs on from task to task."""
+    clip: bool
+    """Whether the noisy image is clipped to [0, 1]."""
     quantise: Literal["floor", "round", "none"]
     """How the noisy image becomes 8 bit."""
     seed: int = 0
+
+    @property
+    def id(self) -> str:
+        """Everything that moves the noise, in one word."""
+        clip = "clip" if self.clip else "noclip"
+        return f"{self.name}:{self.draw}:{clip}:{self.quantise}:{self.seed}"
+
+    @property
+    def streams(self) -> bool:
+        """Whether an image's noise depends on the images before it."""
+        return self.draw in ("stream", "stream-continued")
+
+    @model_validator(mode="after")
+    def _levels_end_at_black_and_white(self) -> Self:
+        if not self.clip and self.quantise != "none":
+            raise ValueError("noise that is not clipped cannot be quantised to 8 bit")
+        return self
 
 
 class NoiseSource:
@@ -104,7 +128,9 @@ class NoiseSource:
 
     def _generator(self, image: str, mix: Sequence[Degradation], position: int) -> Rng:
         degradation = mix[position]
-        if self._scheme.draw != "keyed" and isinstance(degradation, GaussianNoise):
+        if self._scheme.draw == "per-image" and isinstance(degradation, GaussianNoise):
+            return self._stream.at(0)
+        if self._scheme.streams and isinstance(degradation, GaussianNoise):
             if self._start is None:
                 raise ImageError(
                     f"the {self._scheme.name} noise of this task depends on every image of the "
@@ -161,11 +187,14 @@ def degrade(
 ) -> Image:
     """Apply a mix in order, and store the result as the protocol says.
 
-    A mix with Gaussian noise is quantised by the scheme; any other is rounded to 8 bit, as the
-    files of the real sets are.
+    A mix with Gaussian noise is clipped and quantised by the scheme; any other is rounded to 8 bit,
+    as the files of the real sets are.
     """
     for degradation, rng in zip(mix, rngs, strict=True):
-        scene = replace(scene, image=degradation.apply(scene, rng))
+        if isinstance(degradation, GaussianNoise) and not scheme.clip:
+            scene = replace(scene, image=degradation.added(scene, rng))
+        else:
+            scene = replace(scene, image=degradation.apply(scene, rng))
     noisy = any(isinstance(degradation, GaussianNoise) for degradation in mix)
     return quantised(scene.image, scheme.quantise if noisy else "round")
 

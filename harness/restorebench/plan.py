@@ -13,6 +13,7 @@ from restorebench.dataset import Item, fingerprint
 from restorebench.degradation import Degradation
 from restorebench.errors import DataError, ImageError, SpecError
 from restorebench.image import MIN_SIDE
+from restorebench.metrics import Metric
 from restorebench.noise import GaussianNoise, NoiseSource, Size, values_of
 from restorebench.protocol import Protocol
 from restorebench.provenance import code_hash
@@ -59,7 +60,7 @@ class Column:
     @cached_property
     def noise(self) -> NoiseSource:
         """Where the random numbers of each image come from."""
-        streamed = self.protocol.noise.draw != "keyed" and draws_noise(self.source.mix)
+        streamed = self.protocol.noise.streams and draws_noise(self.source.mix)
         return NoiseSource(
             self.protocol.noise,
             self.source.dataset.name,
@@ -67,6 +68,15 @@ class Column:
             self.sizes if streamed else [None] * len(self.items),
             start=self.start,
         )
+
+    @property
+    def input(self) -> tuple[int, str]:
+        """What the protocol does to the images before a method is given them.
+
+        Protocols that agree in this can score one and the same restored image.
+        """
+        noisy = draws_noise(self.source.mix)
+        return self.protocol.spec.centre_crop, self.protocol.noise.id if noisy else ""
 
     @property
     def mix(self) -> str:
@@ -147,15 +157,28 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All cells of a table."""
+    """All cells of a table, which is of one protocol."""
 
     suite: Suite
     protocol: Protocol
+    metrics: Mapping[str, Metric]
+    """By the protocol's column names."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     device: str
     """Of all rows, as tables name it."""
     environment: str
+
+    @cached_property
+    def unavailable(self) -> dict[str, str]:
+        """Why a metric cannot be computed here, by its column name."""
+        reasons = {name: metric.unavailable() for name, metric in self.metrics.items()}
+        return {name: reason for name, reason in reasons.items() if reason is not None}
+
+    @property
+    def computable(self) -> tuple[str, ...]:
+        """The column names of the metrics that can be computed here."""
+        return tuple(name for name in self.metrics if name not in self.unavailable)
 
     def cells(self) -> Iterator[tuple[Row, Column]]:
         """Yield the cells that can be scored, row by row."""

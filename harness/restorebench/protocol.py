@@ -11,6 +11,8 @@ from pydantic import Field
 from restorebench.noise import NoiseScheme
 from restorebench.spec import Name, Spec, digest
 
+Float = NDArray[np.float32]
+
 
 class ProtocolSpec(Spec):
     """A protocol as its YAML file states it; the noise scheme is named."""
@@ -21,14 +23,14 @@ class ProtocolSpec(Spec):
     title: str
     source: str
     """Whose evaluation code it reproduces."""
-    colour: Literal["rgb"]
-    """The space that scores are taken in."""
+    colour: Literal["rgb", "y_limited"]
+    """The space that scores are taken in: RGB, or luma of BT.601 in 16-235."""
     value_range: Literal["float [0, 1], clamped"]
     """Range of the restored image and its target, and what happens to values outside."""
-    rounding: Literal["none"]
-    """Of the restored image, before it is scored."""
+    rounding: Literal["none", "uint8"]
+    """Of the restored image and its target before they are scored, and of their luma."""
     centre_crop: int = Field(ge=1)
-    """Input and target are cut to multiples of this; 1 keeps every pixel."""
+    """Input and target are cut to multiples of this; 1 keeps every pixel, and methods pad."""
     metrics: dict[str, str] = Field(min_length=1)
     """Column name to metric implementation, such as ``ssim: ssim_uniform7``."""
     noise: str
@@ -50,10 +52,9 @@ class Protocol(Spec):
     def id(self) -> str:
         """Everything that moves the score, in one line; two scores compare only if it agrees."""
         s, metrics = self.spec, ",".join(f"{k}={v}" for k, v in self.spec.metrics.items())
-        noise = f"{self.noise.name}:{self.noise.draw}:{self.noise.quantise}:{self.noise.seed}"
         return (
             f"{s.name}@{s.version}/{s.colour}/{s.value_range.replace(' ', '')}/"
-            f"rounding={s.rounding}/crop{s.centre_crop}/{metrics}/noise={noise}"
+            f"rounding={s.rounding}/crop{s.centre_crop}/{metrics}/noise={self.noise.id}"
         )
 
     @property
@@ -61,6 +62,40 @@ class Protocol(Spec):
         """First 12 digits of the SHA-256 of the id."""
         return digest(self.id)[:12]
 
-    def scored(self, restored: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the restored image as the metrics see it: clamped to [0, 1]."""
-        return restored.clip(0, 1)
+    def seen(self, image: Float) -> Float:
+        """Return an image, restored or target, as the metrics see it.
+
+        Args:
+            image: H x W x 3, RGB; values outside [0, 1] are clamped.
+
+        Returns:
+            H x W x 3, or H x W x 1 for luma, in [0, 1], where 1 is level 255.
+        """
+        rounded = self.spec.rounding == "uint8"
+        shown: Float = image.clip(0, 1)
+        if rounded:
+            shown = np.rint(shown * np.float32(255)) / np.float32(255)
+        if self.spec.colour == "y_limited":
+            shown = luma(shown, rounded=rounded)
+        return shown
+
+
+def luma(rgb: Float, *, rounded: bool = False) -> Float:
+    """Return the luma of an image as MATLAB's ``rgb2ycbcr`` has it, in 16/255 .. 235/255.
+
+    Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 with R, G, B in [0, 1] (ITU-R BT.601).
+
+    Args:
+        rgb: H x W x 3 in [0, 1].
+        rounded: to whole levels, halves up, as MATLAB does for 8-bit images.
+
+    Returns:
+        H x W x 1.
+
+    >>> (luma(np.array([[[0, 0, 0], [1, 1, 1]]], np.float32)) * 255).ravel().tolist()
+    [16.0, 235.0]
+    """
+    levels = rgb.astype(np.float64) @ [65.481, 128.553, 24.966] + 16
+    if rounded:
+        levels = np.floor(levels + 0.5)
+    return (levels[..., None] / 255).astype(np.float32)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,7 +22,6 @@ from restorebench.errors import (
 )
 from restorebench.image import centre_crop
 from restorebench.method import Method
-from restorebench.metrics import Metric
 from restorebench.noise import degrade
 from restorebench.plan import Column, Plan, Row
 from restorebench.record import Record
@@ -30,27 +30,49 @@ from restorebench.store import Store
 Float = NDArray[np.float32]
 
 
-def measure(plan: Plan, store: Store, metrics: Mapping[str, Metric]) -> Iterator[Record]:
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An image that is to be scored under one protocol, and its record without scores."""
+
+    plan: Plan
+    column: Column
+    record: Record
+
+
+def measure(plans: Sequence[Plan], store: Store) -> Iterator[Record]:
     """Score every image that the store does not hold yet, and yield each image's record.
 
-    Whatever fails is one image's or one method's record; the rest goes on.
+    An image is restored once for all protocols that give the method the same input. Whatever fails
+    is one image's or one method's record; the rest goes on.
+
+    Args:
+        plans: one for each protocol, of the same rows and tasks.
+        store: where records are kept.
 
     Raises:
         OutputFolderError: if records cannot be written.
     """
-    for row in plan.rows:
-        method: Method | BenchError | None = None
-        for column in plan.columns if row.absent is None else ():
-            for item in column.chosen:
+    for row in plans[0].rows:
+        if row.absent is None:
+            yield from _measured_row(plans, row, store)
+
+
+def _measured_row(plans: Sequence[Plan], row: Row, store: Store) -> Iterator[Record]:
+    method: Method | BenchError | None = None
+    for columns in zip(*(plan.columns for plan in plans), strict=True):
+        for item in columns[0].chosen:
+            pending = []
+            for plan, column in zip(plans, columns, strict=True):
                 identity = plan.identity(row, column, item)
                 known = store.find(identity.key)
-                if known is not None:
+                if known is not None and known.scores.keys() >= set(plan.computable):
                     yield known
-                    continue
-                if method is None:
-                    method = _built(row)
-                record = Record(key=identity.key, identity=identity, session=store.session)
-                record = _measured(record, method, column, item, metrics)
+                else:
+                    record = Record(key=identity.key, identity=identity, session=store.session)
+                    pending.append(_Pending(plan, column, record))
+            if pending and method is None:
+                method = _built(row)
+            for record in _measured(pending, method, item):
                 store.append(record)
                 yield record
 
@@ -65,41 +87,58 @@ def _built(row: Row) -> Method | BenchError:
 
 
 def _measured(
-    record: Record,
-    method: Method | BenchError,
-    column: Column,
-    item: Item,
-    metrics: Mapping[str, Metric],
-) -> Record:
-    if isinstance(method, BenchError):
-        return record.model_copy(update={"error": readable(str(method))})
-    try:
-        degraded, clean = load_pair(column, item)
-        restored, seconds = _restored(method, degraded)
-        scored = column.protocol.scored(restored)
-        scores = {name: _score(metric, scored, clean) for name, metric in metrics.items()}
-    except CellError as error:
-        return record.model_copy(update={"error": readable(str(error))})
-    except Exception as error:  # data sets, degradations and metrics are foreign code, too
-        return record.model_copy(update={"error": readable(_one_line(error))})
-    height, width = clean.shape[:2]
-    return record.model_copy(
-        update={"scores": scores, "seconds": seconds, "height": height, "width": width}
-    )
+    pending: Sequence[_Pending], method: Method | BenchError | None, item: Item
+) -> Iterator[Record]:
+    """Restore one image once for each input that the protocols ask for, and score it."""
+    by_input: dict[tuple[int, str], list[_Pending]] = {}
+    for one in pending:
+        by_input.setdefault(one.column.input, []).append(one)
+    for group in by_input.values():
+        assert method is not None
+        try:
+            if isinstance(method, BenchError):
+                raise method
+            degraded, clean = load_pair(group[0].column, item)
+            restored, seconds = _restored(method, degraded)
+        except Exception as error:  # data sets, degradations and methods are foreign code
+            for one in group:
+                yield _failed(one.record, error)
+            continue
+        size = {"height": degraded.shape[0], "width": degraded.shape[1], "seconds": seconds}
+        for one in group:
+            try:
+                scores = _scores(one.plan, restored, clean)
+            except Exception as error:  # so are metrics
+                yield _failed(one.record, error)
+            else:
+                yield one.record.model_copy(update={"scores": scores, **size})
 
 
-def _score(metric: Metric, restored: Float, clean: Float) -> float:
-    score = float(metric.score(restored, clean))
-    if math.isnan(score):
-        raise ImageError(f"{metric.title} of this image is not a number")
-    return score
+def _failed(record: Record, error: Exception) -> Record:
+    reason = str(error) if isinstance(error, BenchError) else _one_line(error)
+    return record.model_copy(update={"error": readable(reason)})
 
 
-def load_pair(column: Column, item: Item) -> tuple[Float, Float]:
+def _scores(plan: Plan, restored: Float, clean: Float | None) -> dict[str, float]:
+    seen = plan.protocol.seen(restored)
+    target = None if clean is None else plan.protocol.seen(clean)
+    scores = {}
+    for name in plan.computable:
+        metric = plan.metrics[name]
+        score = float(metric.score(seen, target) if metric.needs_target else metric.score(seen))
+        if math.isnan(score):
+            raise ImageError(f"{metric.title} of this image is not a number")
+        scores[name] = score
+    return scores
+
+
+def load_pair(column: Column, item: Item) -> tuple[Float, Float | None]:
     """Return the degraded image and its target as the protocol has them.
 
     Returns:
-        Two arrays H x W x 3, RGB float32 in [0, 1], cropped; the first is what methods are given.
+        Two arrays H x W x 3, RGB float32, cropped: the first is what methods are given, in [0, 1]
+        unless the noise scheme does not clip; the second its target in [0, 1], or ``None`` where
+        the set has no references.
 
     Raises:
         CellError: if a file cannot be scored.
@@ -107,17 +146,19 @@ def load_pair(column: Column, item: Item) -> tuple[Float, Float]:
     photograph = column.source.dataset.load(item)
     multiple = column.protocol.spec.centre_crop
     try:
-        clean = centre_crop(photograph.clean, multiple)
+        clean = None if photograph.clean is None else centre_crop(photograph.clean, multiple)
+        base = clean if photograph.degraded is None else centre_crop(photograph.degraded, multiple)
     except ImageError as error:
-        raise ImageError(f"{item.target}: {error}") from error
-    base = clean if photograph.degraded is None else centre_crop(photograph.degraded, multiple)
+        raise ImageError(f"{item.target or item.degraded}: {error}") from error
+    assert base is not None
+    target = None if clean is None else _as_float(clean)
     if not column.source.mix:
-        return _as_float(base), _as_float(clean)
+        return _as_float(base), target
     depth = None if photograph.depth is None else centre_crop(photograph.depth, multiple)
     rngs = column.noise.generators(item.image, column.source.mix)
     scene = Scene(base / 255.0, depth)
     degraded = degrade(scene, column.source.mix, rngs, column.protocol.noise)
-    return degraded.astype(np.float32), _as_float(clean)
+    return degraded.astype(np.float32), target
 
 
 def _as_float(pixels: NDArray[np.uint8]) -> Float:

@@ -23,7 +23,6 @@ from restorebench.errors import (
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import carried_weights, load_method
 from restorebench.method import Card, Method, Precision, find_device
-from restorebench.metrics import Metric
 from restorebench.plan import DataMode, Plan, Row, find_columns
 from restorebench.provenance import code_hash, describe_session, device_name, environment_hash
 from restorebench.record import Record
@@ -41,7 +40,8 @@ class Options:
     limit: int | None = None
     device: str = "cpu"
     precision: Precision = "float32"
-    protocol: str = "airnet"
+    protocols: tuple[str, ...] = ("airnet",)
+    """Each gives a board of its own; an image is restored once for all that allow it."""
     noise: str | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
     strict: bool = True
@@ -73,18 +73,15 @@ class Session:
     ) -> None:
         self.catalog = catalog or Catalog.installed()
         self.options = options
-        self.plan = make_plan(self.catalog, suite, methods, options)
-        self.out = (out or Path("runs") / self.plan.suite.name).expanduser()
-        names = self.plan.protocol.spec.metrics.items()
-        self.metrics: dict[str, Metric] = {
-            column: self.catalog.metric(implementation) for column, implementation in names
-        }
+        self.plans = make_plans(self.catalog, suite, methods, options)
+        """One for each protocol."""
+        self.out = (out or Path("runs") / self.plans[0].suite.name).expanduser()
         self._records: list[Record] = []
 
     @property
     def total(self) -> int:
-        """How many images there are to score, over all methods."""
-        return sum(len(column.chosen) for _, column in self.plan.cells())
+        """How many records there will be, over all methods and protocols."""
+        return sum(len(column.chosen) for plan in self.plans for _, column in plan.cells())
 
     def measure(self) -> Iterator[Record]:
         """Score what is not scored yet, and yield every image's record.
@@ -99,30 +96,65 @@ class Session:
         name = f"{started:%Y%m%dT%H%M%S.%f}-{os.getpid()}"
         with Store(self.out, name) as store:
             self._sessions = _write_manifest(
-                self.out, name, started, self.plan, self.options.device
+                self.out, name, started, self.plans, self.options.device
             )
-            for record in measure(self.plan, store, self.metrics):
+            for record in measure(self.plans, store):
                 self._records.append(record)
                 yield record
 
-    def finish(self, style: Style = "plain") -> tuple[Leaderboard, list[Path]]:
-        """Write the board and every installed renderer's file; return both.
+    def finish(self, style: Style = "plain") -> list[tuple[Leaderboard, list[Path]]]:
+        """Write each protocol's board and every installed renderer's file; return all.
+
+        The first protocol's board lies in the run folder itself, any other in a folder within it
+        that is called after the protocol.
 
         Raises:
             OutputFolderError: if the run folder cannot be written.
         """
-        board = Leaderboard.of(self.plan, self.metrics, self._records, self._sessions)
-        return board, write_board(board, self.out, self.catalog, style)
+        boards = []
+        for plan in self.plans:
+            records = [r for r in self._records if r.identity.protocol == plan.protocol.id]
+            board = Leaderboard.of(plan, records, self._sessions)
+            folder = self.out if plan is self.plans[0] else self.out / plan.protocol.name
+            boards.append((board, write_board(board, folder, self.catalog, style)))
+        return boards
 
 
-def make_plan(
+def make_plans(
     catalog: Catalog, suite: str, methods: Sequence[str | Method], options: Options
-) -> Plan:
-    """Decide what is scored on what.
+) -> tuple[Plan, ...]:
+    """Decide what is scored on what, for each protocol.
 
     Raises:
         BenchError: if a name is unknown, a file wrong, or the data are not there.
     """
+    _check_options(methods, options)
+    protocols = [catalog.protocol(name, options.noise) for name in options.protocols]
+    names = [protocol.name for protocol in protocols]
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"name each protocol once, not {', '.join(names) or 'none'}")
+    found = catalog.suite(suite)
+    rows = tuple(_row(catalog, method, options) for method in methods)
+    labels = [row.label for row in rows]
+    if len(set(labels)) < len(labels):
+        raise UsageError(f"a method is named twice: {', '.join(labels)}")
+    plans = []
+    for protocol in protocols:
+        plan = Plan(
+            suite=found,
+            protocol=protocol,
+            metrics={c: catalog.metric(name) for c, name in protocol.spec.metrics.items()},
+            columns=find_columns(found, protocol, options.data_root, options.data, options.limit),
+            rows=rows,
+            device=", ".join(dict.fromkeys(row.device for row in rows)),
+            environment=environment_hash(),
+        )
+        _check_metrics(plan)
+        plans.append(plan)
+    return tuple(plans)
+
+
+def _check_options(methods: Sequence[str | Method], options: Options) -> None:
     if options.data not in get_args(DataMode):
         raise UsageError(f"data is {' or '.join(get_args(DataMode))}, not {options.data!r}")
     if options.limit is not None and options.limit < 1:
@@ -130,24 +162,24 @@ def make_plan(
     if not methods:
         raise NothingSelectedError("no method is selected; name one with -m")
     find_device(options.device)
-    protocol = catalog.protocol(options.protocol, options.noise)
-    found = catalog.suite(suite)
     unknown = set(options.weights) - {m for m in methods if isinstance(m, str)}
     if unknown:
         raise UsageError(f"weights are given for {', '.join(sorted(unknown))}, not selected by -m")
-    rows = tuple(_row(catalog, method, options) for method in methods)
-    labels = [row.label for row in rows]
-    if len(set(labels)) < len(labels):
-        raise UsageError(f"a method is named twice: {', '.join(labels)}")
-    columns = find_columns(found, protocol, options.data_root, options.data, options.limit)
-    return Plan(
-        suite=found,
-        protocol=protocol,
-        columns=columns,
-        rows=rows,
-        device=", ".join(dict.fromkeys(row.device for row in rows)),
-        environment=environment_hash(),
-    )
+
+
+def _check_metrics(plan: Plan) -> None:
+    needing = [metric.title for metric in plan.metrics.values() if metric.needs_target]
+    for column in plan.columns:
+        if needing and any(item.target is None for item in column.items):
+            raise UsageError(
+                f"{column.source.dataset.title} has no clean targets, which protocol "
+                f"{plan.protocol.name} needs for {', '.join(needing)}; choose one without reference"
+            )
+    if len(plan.unavailable) == len(plan.metrics):
+        raise SetupError(
+            f"protocol {plan.protocol.name}: no metric can be computed here: "
+            f"{'; '.join(plan.unavailable.values())}"
+        )
 
 
 def write_board(
@@ -261,15 +293,16 @@ def _sessions(path: Path) -> list[dict[str, Any]]:
 
 
 def _write_manifest(
-    out: Path, session: str, started: datetime, plan: Plan, device: str
+    out: Path, session: str, started: datetime, plans: Sequence[Plan], device: str
 ) -> list[dict[str, Any]]:
     """Add this session to the run's manifest, before anything is measured; return all sessions."""
     path = out / "manifest.json"
     earlier = _sessions(path) if path.exists() else []
+    plan = plans[0]
     described = {
         **describe_session(session, started.isoformat(timespec="seconds"), device),
         "suite": f"{plan.suite.name}@{plan.suite.version}",
-        "protocol": plan.protocol.id,
+        "protocols": [p.protocol.id for p in plans],
         "data": {column.task.name: column.fingerprint for column in plan.columns},
         "weights": {row.label: row.weights or row.absent for row in plan.rows},
     }

@@ -182,8 +182,8 @@ def _row(
             if cell.value is not None:
                 mark = marks.get((column.name, metric.name, row.name))
                 cells.append(TableCell(format_value(cell.value, metric, style), mark))
-            elif row.absent:
-                cells.append(TableCell(DASH))
+            elif row.absent or metric.unavailable:
+                cells.append(TableCell(DASH, None, notes.add(*_lacking(metric))))
             else:
                 cells.append(TableCell("failed", None, notes.add(str(cell.reason))))
         groups.append(tuple(cells))
@@ -195,6 +195,10 @@ def _row(
     groups.append(tuple(cells))
     tags = [printable(word.partition(":")[0]) for word in row.words]
     return TableRow(row.name, title, ", ".join(tags), tuple(groups), notes.add(*row.words))
+
+
+def _lacking(metric: MetricInfo) -> list[str]:
+    return [f"{metric.title} unavailable: {metric.unavailable}"] if metric.unavailable else []
 
 
 def _provenance(info: BoardInfo, titles: dict[str, str]) -> tuple[Fact, ...]:

@@ -44,8 +44,11 @@ def test_a_hazy_image_finds_its_target_whatever_the_capitals(data_root: Path) ->
     dataset = Catalog.installed().dataset("sots_outdoor")
     first = dataset.find(data_root)[0]
     assert first.image == "0_0.8_0.2"
+    assert first.target is not None
     assert first.target.name == "0.PNG"
-    assert dataset.load(first).clean.shape == (48, 64, 3)
+    clean = dataset.load(first).clean
+    assert clean is not None
+    assert clean.shape == (48, 64, 3)
 
 
 def test_what_systems_leave_in_folders_is_no_image(rain: Path) -> None:
@@ -91,6 +94,7 @@ def test_a_file_that_the_system_cannot_read_is_that_images_error(
 def test_a_fault_of_an_image_names_its_file(data_root: Path, rain: Path) -> None:
     dataset = Catalog.installed().dataset("rain100l")
     first = dataset.find(rain)[0]
+    assert first.target is not None
     first.target.write_bytes(b"<html>")
     with pytest.raises(ImageError, match=r"target/0\.png: not a PNG, JPEG or BMP image"):
         dataset.load(first)

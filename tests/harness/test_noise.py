@@ -13,8 +13,8 @@ from restorebench.degradation import Scene
 from restorebench.errors import ImageError
 from restorebench.noise import GaussianNoise, NoiseScheme, NoiseSource, degrade, values_of
 
-KEYED = NoiseScheme(name="keyed", title="", draw="keyed", quantise="floor")
-STREAM = NoiseScheme(name="stream", title="", draw="stream", quantise="floor")
+KEYED = NoiseScheme(name="keyed", title="", draw="keyed", clip=True, quantise="floor")
+STREAM = NoiseScheme(name="stream", title="", draw="stream", clip=True, quantise="floor")
 SIZES = [(16, 32), (32, 16), (16, 16), (48, 16)]
 NAMES = ["a", "b", "c", "d"]
 MIX = (GaussianNoise(sigma=25),)

@@ -41,7 +41,13 @@ def run(  # noqa: PLR0913 - each parameter is an option
     limit: Annotated[
         int | None, typer.Option(help="Score the first N images of each set only.")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="A protocol's name, or a YAML file.")] = "airnet",
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A protocol's name, or a YAML file. Repeatable: each gives a table of its own.",
+            show_default="airnet",
+        ),
+    ] = None,
     noise: Annotated[
         str | None, typer.Option(help="Noise scheme.", show_default="the protocol's own")
     ] = None,
@@ -73,7 +79,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
         limit=limit,
         device=device,
         precision=precision.value,
-        protocol=protocol,
+        protocols=tuple(protocol or ["airnet"]),
         noise=noise,
         weights=_weights(weights or [], methods, catalog),
         strict=not partial_weights,
@@ -81,10 +87,12 @@ def run(  # noqa: PLR0913 - each parameter is an option
     )
     session = Session(suite, methods, options, out, catalog)
     _measure(session)
-    board, files = session.finish(style.value)
-    show(board, style.value)
-    say_written(files)
-    raise typer.Exit(_verdict(board, demanded=method is not None))
+    codes = []
+    for board, files in session.finish(style.value):
+        show(board, style.value)
+        say_written(files)
+        codes.append(_verdict(board, demanded=method is not None))
+    raise typer.Exit(max(codes))
 
 
 def _weights(given: list[str], methods: list[str], catalog: Catalog) -> dict[str, Path]:
@@ -124,9 +132,14 @@ def _verdict(board: Leaderboard, *, demanded: bool) -> int:
         fail(line)
     if len(failures) > 10:
         fail(f"and {len(failures) - 10} more failed images; records.csv has all")
+    lacking = [
+        f"{m.title} unavailable: {m.unavailable}" for m in board.info.metrics if m.unavailable
+    ]
+    for line in lacking:
+        fail(line)
     if demanded:
         for line in absent:
             fail(line)
     if board.scored == 0 and not failures:
         return 4 if absent else NothingSelectedError.exit_code
-    return INCOMPLETE if failures or (demanded and absent) else 0
+    return INCOMPLETE if failures or lacking or (demanded and absent) else 0
