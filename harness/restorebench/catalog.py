@@ -136,12 +136,17 @@ class Catalog:
                 unknown = UnknownNameError("metric", implementation, self.names("metrics"))
                 raise SpecError(f"{at}: {unknown}")
         try:
-            scheme, _, _ = self._spec("noise", noise or _beside(file, spec.noise), NoiseScheme)
+            scheme = self.noise(noise or _beside(file, spec.noise))
         except UnknownNameError as error:
             if noise:
                 raise
             raise SpecError(f"{place(document, ('noise',), file)}: {error}") from error
         return Protocol(spec=spec, noise=scheme)
+
+    def noise(self, name: str) -> NoiseScheme:
+        """Return a noise scheme by name or YAML path."""
+        spec, _, _ = self._spec("noise", name, NoiseScheme)
+        return spec
 
     def suite(self, name: str) -> Suite:
         """Return a suite by name or YAML path, with everything it names.

@@ -62,4 +62,15 @@ def _listing(catalog: Catalog, what: str) -> tuple[list[str], list[list[str]]]:
         suites = [catalog.suite(n) for n in catalog.names("suites")]
         rows = [[s.name, s.title, ", ".join(t.name for t in s.tasks), s.average] for s in suites]
         return ["suite", "title", "tasks", "average"], rows
+    if what == "protocols":
+        protocols = [catalog.protocol(name).spec for name in catalog.names("protocols")]
+        rows = [[p.name, p.title, ", ".join(p.metrics.values()), p.noise] for p in protocols]
+        return ["protocol", "title", "metrics", "noise"], rows
+    if what == "metrics":
+        metrics = [(name, catalog.metric(name)) for name in catalog.names("metrics")]
+        rows = [[n, m.title, "up" if m.higher_is_better else "down"] for n, m in metrics]
+        return ["metric", "title", "better"], rows
+    if what == "noise":
+        schemes = [catalog.noise(name) for name in catalog.names("noise")]
+        return ["noise", "title"], [[s.name, s.title] for s in schemes]
     return [what.removesuffix("s")], [[name] for name in catalog.names(what)]
