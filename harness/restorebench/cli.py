@@ -6,6 +6,7 @@ import typer
 
 from restorebench.commands.doctor import doctor
 from restorebench.commands.names import info, list_
+from restorebench.commands.profile import profile
 from restorebench.commands.report import report
 from restorebench.commands.run import run
 from restorebench.console import fail, run_app
@@ -26,6 +27,7 @@ app.command("list")(list_)
 app.command()(info)
 app.command()(report)
 app.command()(doctor)
+app.command()(profile)
 
 
 def main() -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
 from restorebench.catalog import Catalog
+from restorebench.complexity import SIDE, macs, parameters
 from restorebench.errors import UnknownNameError
-from restorebench.method import Method
 from restorebench.suite import Task
 
 Facts = Iterator[tuple[str, str]]
@@ -50,24 +47,12 @@ def _method(catalog: Catalog, name: str) -> Facts:
         yield "parameters", f"{parameters(cls()):,}"
         yield (
             "cost",
-            f"{macs(cls(), 224) / 1e9:.2f} GMACs at 224x224 (1 MAC = 2 FLOPs; torch count)",
+            f"{macs(cls()) / 1e9:.2f} GMACs at {SIDE}x{SIDE} (1 MAC = 2 FLOPs; torch count)",
         )
     yield "colour order", card.colour_order
     yield "size", f"any from 16x16; padded by reflection to multiples of {card.size_multiple}"
     for note in card.notes:
         yield "note", note
-
-
-def parameters(method: Method) -> int:
-    """Return the number of parameters, whether they are used or not."""
-    return sum(p.numel() for p in method.network.parameters())
-
-
-def macs(method: Method, side: int) -> int:
-    """Return the multiply-accumulates of convolutions and matrix products for one square image."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        method.network(torch.zeros(1, 3, side, side, device=method.device))
-    return int(counter.get_total_flops()) // 2
 
 
 def _suite(catalog: Catalog, name: str) -> Facts:
