@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from restorebench.dataset import Dataset, DatasetSpec, FolderDataset
+from restorebench.dataset import Dataset
 from restorebench.degradation import Degradation
 from restorebench.errors import SetupError, SpecError, UnknownNameError, UsageError, did_you_mean
+from restorebench.folder import FolderDataset
+from restorebench.layout import DatasetSpec
 from restorebench.metrics import Metric
 from restorebench.noise import NoiseScheme
 from restorebench.protocol import Protocol, ProtocolSpec
@@ -77,7 +79,7 @@ class Catalog:
             return sorted(self._files(group))
         names = set(self.groups[group])
         if group == "datasets":
-            names = names - set(self._folders(group)) | set(self._files(group))
+            names = names - set(self._folders(group)) | self._dataset_names()
         return sorted(names)
 
     def broken(self, groups: Iterable[str] = GROUPS) -> list[str]:
@@ -184,13 +186,25 @@ class Catalog:
         return self._task(spec, document, (), file)
 
     def dataset(self, name: str) -> Dataset:
-        """Return a data set by name or YAML path."""
+        """Return a data set by name or YAML path; ``/SUBSET`` follows where it has subsets."""
         if name in self.groups["datasets"]:
             found = self._load("datasets", name)
             if isinstance(found, Dataset):
                 return found
-        spec, _, _ = self._spec("datasets", name, DatasetSpec)
-        return FolderDataset(spec)
+        family, _, subset = name.rpartition("/")
+        is_subset = family in self._files("datasets") or _is_path(family)
+        spec, _, file = self._spec("datasets", family if is_subset else name, DatasetSpec)
+        return FolderDataset(spec.subset(subset) if is_subset else spec, Path(file))
+
+    def _dataset_names(self) -> set[str]:
+        names = set()
+        for name in self._files("datasets"):
+            try:
+                subsets = self._spec("datasets", name, DatasetSpec)[0].subsets
+            except SpecError:  # whoever asks for this set is told
+                subsets = ()
+            names |= {f"{name}/{subset}" for subset in subsets} or {name}
+        return names
 
     def _task(self, spec: TaskSpec, document: Document, at: Location, file: str) -> Task:
         sample = None
@@ -295,4 +309,5 @@ def _is_path(name: str) -> bool:
 
 def _beside(file: str, name: str) -> str:
     """Return a path that a spec names as one beside that spec; leave any other name alone."""
-    return str(Path(file).parent / name) if _is_path(name) else name
+    path = _is_path(name) or _is_path(name.rpartition("/")[0])  # of a set, or of its subset
+    return str(Path(file).parent / name) if path else name

@@ -77,6 +77,8 @@ def _dataset(catalog: Catalog, name: str) -> Facts:
     yield "data set", f"{name} ({dataset.title}), {dataset.count} images"
     if dataset.where():
         yield "where", dataset.where()
+    for place in dataset.places():
+        yield "layout", place
 
 
 def _protocol(catalog: Catalog, name: str) -> Facts:

@@ -14,6 +14,7 @@
     ├── NothingSelectedError  5   nothing was there to be scored
     └── CellError             3   one image or one method failed; the rest goes on
         ├── ImageError
+        │   └── GreyscaleError
         ├── PairError
         ├── RestoreError
         └── MethodBuildError
@@ -98,6 +99,10 @@ class CellError(BenchError):
 
 class ImageError(CellError):
     """A file is not an image that can be scored."""
+
+
+class GreyscaleError(ImageError):
+    """A file has no colours, where the benchmark is defined on the colour version."""
 
 
 class PairError(CellError):

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import PIL.features
 import PIL.Image
 from numpy.typing import NDArray
 
-from restorebench.errors import ImageError
+from restorebench.errors import GreyscaleError, ImageError
 
 Pixels = NDArray[np.uint8]
 """H x W x 3, RGB, 8 bit, as stored in a file."""
@@ -57,6 +58,14 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
+def decoder_versions() -> dict[str, str]:
+    """Return what decodes images: a JPEG's pixels are not the same under all of them."""
+    found = {"pillow": PIL.features.version("pil")}
+    for feature in ("libjpeg_turbo", "jpg", "zlib_ng", "zlib"):
+        found[feature] = PIL.features.version(feature)
+    return {name: version for name, version in found.items() if version is not None}
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     """Open an image of an accepted kind; whatever goes wrong becomes one `ImageError`."""
@@ -91,6 +100,8 @@ def _check_kind(path: Path, image: PIL.Image.Image) -> None:
         )
     if image.mode.startswith(("I", "F")) or (image.format == "PNG" and _png_depth(path) > 8):
         raise ImageError(f"{path}: a 16-bit image; save it as 8-bit RGB")
+    if image.mode in ("L", "LA", "1"):
+        raise GreyscaleError(f"{path}: {_MODES[image.mode]}")
     if image.mode != "RGB":
         what = _MODES.get(image.mode, f"a {image.mode} image; save it as 8-bit RGB")
         raise ImageError(f"{path}: {what}")

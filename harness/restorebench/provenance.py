@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from restorebench.image import decoder_versions
 from restorebench.spec import digest
 
 SCORING_PACKAGES = ("restorebench", "torch", "numpy", "scipy", "scikit-image", "pillow")
@@ -32,8 +33,9 @@ def package_versions(names: tuple[str, ...] = SCORING_PACKAGES + OTHER_PACKAGES)
 
 
 def environment_hash() -> str:
-    """Return a hash of what else a score can depend on: package versions and our own source."""
-    return digest([package_versions(SCORING_PACKAGES), source_hash("restorebench")])[:12]
+    """Return a hash of what else a score can depend on: versions, and our own source."""
+    versions = [package_versions(SCORING_PACKAGES), decoder_versions()]
+    return digest([*versions, source_hash("restorebench")])[:12]
 
 
 def describe_session(session: str, started: str, device: str) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def describe_session(session: str, started: str, device: str) -> dict[str, Any]:
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "python": platform.python_version(),
         "packages": package_versions(),
+        "decoder": decoder_versions(),
         "environment": environment_hash(),
         "platform": platform.platform(),
         "host": platform.node(),

@@ -10,6 +10,7 @@ import pytest
 import restorebench
 from restorebench.catalog import Catalog
 from restorebench.errors import ImageError, PairError
+from restorebench.image import read_image
 
 
 def ids(root: Path, name: str) -> list[str]:
@@ -44,11 +45,8 @@ def test_a_hazy_image_finds_its_target_whatever_the_capitals(data_root: Path) ->
     dataset = Catalog.installed().dataset("sots_outdoor")
     first = dataset.find(data_root)[0]
     assert first.image == "0_0.8_0.2"
-    assert first.target is not None
-    assert first.target.name == "0.PNG"
-    clean = dataset.load(first).clean
-    assert clean is not None
-    assert clean.shape == (48, 64, 3)
+    assert first.files["target"].name == "0.PNG"
+    assert dataset.read(first, "target").shape == (48, 64, 3)
 
 
 def test_what_systems_leave_in_folders_is_no_image(rain: Path) -> None:
@@ -77,27 +75,38 @@ def test_a_name_that_is_no_utf8_is_scored_and_stored(
     assert r"\udcfe.png: not a PNG" in str(noise.loc[r"\udcfe", "error"])
 
 
-def test_a_file_that_the_system_cannot_read_is_that_images_error(
+def test_a_link_out_of_the_data_root_is_that_images_error(
     suite: Path, data_root: Path, tmp_path: Path
 ) -> None:
-    unreadable = Path("/proc/self/mem")
-    if not unreadable.exists():
-        pytest.skip("no file is known here that cannot be read even by root")
-    (data_root / "clean/1.png").unlink()
-    (data_root / "clean/1.png").symlink_to(unreadable)
+    (data_root / "clean/1.png").rename(tmp_path / "elsewhere.png")
+    (data_root / "clean/1.png").symlink_to(tmp_path / "elsewhere.png")
     board = restorebench.run(suite, "identity", data_root, out=tmp_path / "run")
     errors = board.records.set_index(["task", "image"])["error"].dropna()
     assert errors.index.tolist() == [("noise", "1")]
-    assert "cannot be read" in errors.iloc[0]
+    assert "clean/1.png is a link out of the data root" in errors.iloc[0]
+
+
+def test_a_sets_folder_may_be_a_link_to_another_disk(rain: Path, tmp_path: Path) -> None:
+    (rain / "test/derain/Rain100L").rename(tmp_path / "disk")
+    (rain / "test/derain/Rain100L").symlink_to(tmp_path / "disk")
+    dataset = Catalog.installed().dataset("rain100l")
+    assert all(dataset.load(item).degraded is not None for item in dataset.find(rain))
+
+
+def test_a_file_that_the_system_cannot_read_is_an_image_error() -> None:
+    unreadable = Path("/proc/self/mem")
+    if not unreadable.exists():
+        pytest.skip("no file is known here that cannot be read even by root")
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image(unreadable)
 
 
 def test_a_fault_of_an_image_names_its_file(data_root: Path, rain: Path) -> None:
     dataset = Catalog.installed().dataset("rain100l")
     first = dataset.find(rain)[0]
-    assert first.target is not None
-    first.target.write_bytes(b"<html>")
+    first.files["target"].write_bytes(b"<html>")
     with pytest.raises(ImageError, match=r"target/0\.png: not a PNG, JPEG or BMP image"):
         dataset.load(first)
-    first.target.unlink()
+    first.files["target"].unlink()
     with pytest.raises(PairError, match=r"0 has no target: put it at .*target/0\.png"):
         dataset.load(first)

@@ -117,8 +117,8 @@ layouts:
         ("count: 3", "count: 0", "3:1", "greater than or equal to 1"),
         ("clean/*.png", "'**.png'", "6:5", "'**' stands for folders"),
         ("clean/*.png", "'.'", "6:5", "a path below the data root is needed"),
-        ("  - input", "  - target: 'a{stem:d}'\n    input", "6:5", "unknown format code 'd'"),
-        ("  - input", "  - target: 'a{stem!z}'\n    input", "6:5", "unknown conversion specifier"),
+        ("  - input", "  - target: 'a{stem:d}'\n    input", "6:5", "target may name groups only"),
+        ("  - input", "  - target: 'a{stem!z}'\n    input", "6:5", "target may name groups only"),
     ],
 )
 def test_a_fault_of_a_data_set_is_named_before_any_file_is_looked_for(
