@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,11 +42,6 @@ class Block(Item):
         """Return (height, width), the same for all blocks."""
         return SIDE, SIDE
 
-    def content_hash(self) -> str:
-        """Return a hash of both files, which hold all blocks."""
-        files = [_hash(path, _changed(path)) for path in self.files.values()]
-        return hashlib.sha256(" ".join([self.image, *files]).encode()).hexdigest()
-
 
 class SIDDValidation(Dataset):
     """1,280 blocks of 256x256 pixels, 32 of each of 40 photographs (Abdelhamed et al., CVPR 2018).
@@ -67,10 +61,7 @@ class SIDDValidation(Dataset):
             if noisy.is_file():
                 photographs, blocks = _shape(noisy)
                 places = [(p, b) for p in range(photographs) for b in range(blocks)]
-                return tuple(
-                    Block(image=f"{p:02d}-{b:02d}", target=clean, degraded=noisy, place=(p, b))
-                    for p, b in places
-                )
+                return tuple(_block(noisy, clean, place) for place in places)
         return ()
 
     def read(self, item: Item, role: str) -> Pixels:
@@ -84,7 +75,7 @@ class SIDDValidation(Dataset):
         path = item.files[role]
         if not path.is_file():
             raise PairError(f"{item.image}: there is no {path}; fetch it too")
-        blocks = _blocks(path, _changed(path))
+        blocks = _blocks(path, path.stat().st_mtime_ns)
         try:
             block = blocks[item.place]
         except IndexError as error:
@@ -101,6 +92,11 @@ class SIDDValidation(Dataset):
             "SIDD validation data, sRGB (Abdelhamed et al., CVPR 2018; MIT licence); expected "
             f"below the data root as {NOISY} and {CLEAN} in {' or '.join(FOLDERS)}"
         )
+
+
+def _block(noisy: Path, clean: Path, place: tuple[int, int]) -> Block:
+    image = f"{place[0]:02d}-{place[1]:02d}"
+    return Block(image=image, part=image, target=clean, degraded=noisy, place=place)
 
 
 def _shape(path: Path) -> tuple[int, int]:
@@ -120,22 +116,6 @@ def _blocks(path: Path, changed: int) -> Pixels:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(f"{path}: no MATLAB file with {path.stem} ({reason})") from error
     return blocks
-
-
-@lru_cache(maxsize=4)
-def _hash(path: Path, changed: int) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:  # whoever reads a block is told
-        return "unreadable"
-
-
-def _changed(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 SIDD_VAL = SIDDValidation()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorebench.errors import ImageError, PairError
-from restorebench.image import Pixels, image_size, read_image
+from restorebench.image import Pixels, file_hash, image_size, read_image
 
 if TYPE_CHECKING:
     from restorebench.manifest import Manifest
@@ -44,6 +44,8 @@ class Item:
     """``None`` if the set has no references."""
     degraded: Path | None = None
     depth: Path | None = None
+    part: str = ""
+    """Which image of its files it is, where one file holds many."""
     fault: str = ""
     """Why the files must not be read; empty for all others."""
 
@@ -70,7 +72,7 @@ class Item:
         whole = hashlib.sha256()
         for path in (self.degraded, self.target, self.depth):
             if path is not None:
-                whole.update(f"{readable(path.name)} {_file_hash(path)}\n".encode())
+                whole.update(f"{readable(path.name)}{self.part} {_file_hash(path)}\n".encode())
         return whole.hexdigest()
 
 
@@ -160,7 +162,6 @@ def _file_hash(path: Path) -> str:
     if not path.is_file():
         return "missing"
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return file_hash(path)
+    except ImageError:
         return "unreadable"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +58,25 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     with _opened(path) as image:
         return image.height, image.width
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes.
+
+    Raises:
+        ImageError: if it is missing or cannot be read.
+    """
+    try:
+        status = path.stat()
+        return _file_hash(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@lru_cache(maxsize=8)  # a file may hold a thousand images, each of which asks
+def _file_hash(path: Path, changed: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def decoder_versions() -> dict[str, str]:

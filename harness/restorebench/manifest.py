@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from restorebench.errors import SpecError
-from restorebench.image import Pixels
+from restorebench.image import Pixels, file_hash
 from restorebench.looks import look
-from restorebench.spec import Spec
 
 MAX_BYTES = 50_000_000
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 Role = Literal["degraded", "target", "image"]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class FileFacts(Spec):
+class FileFacts(BaseModel):
     """One file."""
+
+    model_config = _STRICT
 
     role: Role
     """``image`` in a manifest of a folder, of which nobody said what it holds."""
@@ -41,8 +43,10 @@ class FileFacts(Spec):
     """What it shows, however encoded: `restorebench.looks.look`."""
 
 
-class Manifest(Spec):
+class Manifest(BaseModel):
     """All files of a copy of a set, and what decoded them."""
+
+    model_config = _STRICT
 
     name: str
     decoder: dict[str, str]
@@ -84,14 +88,12 @@ def file_facts(role: Role, image: str, path: Path, pixels: Pixels) -> FileFacts:
         pixels: H x W x 3, what it decodes to.
     """
     height, width = pixels.shape[:2]
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return FileFacts(
         role=role,
         image=image,
         file=path.name.encode("utf-8", errors="backslashreplace").decode(),
         bytes=path.stat().st_size,
-        sha256=sha256,
+        sha256=file_hash(path),
         pixels=pixels_hash(pixels),
         size=f"{width}x{height}",
         look=look(pixels),
