@@ -194,7 +194,7 @@ class Catalog:
         family, _, subset = name.rpartition("/")
         is_subset = family in self._files("datasets") or _is_path(family)
         spec, _, file = self._spec("datasets", family if is_subset else name, DatasetSpec)
-        return FolderDataset(spec.subset(subset) if is_subset else spec, Path(file))
+        return FolderDataset(spec, Path(file), subset if is_subset else "")
 
     def _dataset_names(self) -> set[str]:
         names = set()

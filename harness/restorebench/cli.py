@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from restorebench.commands.data import data
 from restorebench.commands.doctor import doctor
 from restorebench.commands.names import info, list_
 from restorebench.commands.profile import profile
@@ -28,6 +29,7 @@ app.command()(info)
 app.command()(report)
 app.command()(doctor)
 app.command()(profile)
+app.add_typer(data, name="data")
 
 
 def main() -> None:

@@ -71,16 +71,16 @@ def gather(dataset: Dataset, items: tuple[Item, ...]) -> Evidence:
     return Evidence(dataset, items, seen, tuple(f for f in found if isinstance(f, Unseen)))
 
 
-def manifest_of(name: str, evidence: Evidence) -> Manifest:
+def manifest_of(evidence: Evidence) -> Manifest:
     """Return what was found as a manifest.
 
     Raises:
         NothingSelectedError: if there is no image that can be read.
     """
     if not evidence.seen:
-        raise NothingSelectedError(f"{name}: no image was found")
+        raise NothingSelectedError(f"{evidence.dataset.name}: no image was found")
     files = tuple(seen.facts for seen in evidence.seen)
-    return Manifest(name=name, decoder=decoder_versions(), files=files)
+    return Manifest(name=evidence.dataset.name, decoder=decoder_versions(), files=files)
 
 
 def _look_at(dataset: Dataset, items: tuple[Item, ...]) -> Iterator[Seen | Unseen]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from restorebench.dataset import Dataset, Item, readable
-from restorebench.errors import PairError, SpecError
+from restorebench.errors import PairError, SpecError, UnknownNameError
 from restorebench.image import Pixels
-from restorebench.layout import DatasetSpec, Layout
+from restorebench.layout import IMAGES, DatasetSpec, Layout
 from restorebench.manifest import Manifest
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
@@ -24,17 +24,24 @@ class FolderDataset(Dataset):
     spec: DatasetSpec
     file: Path | None = None
     """Where the spec stands, for the manifest beside it."""
+    subset: str = ""
+    """Which of the spec's subsets, if it has any."""
     name: str = field(init=False)
     title: str = field(init=False)
     count: int = field(init=False)
+    layouts: tuple[Layout, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.spec.subsets:
-            name, subsets = self.spec.name, self.spec.subsets
-            known = ", ".join(f"{name}/{subset}" for subset in subsets)
-            raise SpecError(f"{name} has subsets; name one of them: {known}")
-        for key in ("name", "title", "count"):
-            object.__setattr__(self, key, getattr(self.spec, key))
+        spec, subset = self.spec, self.subset
+        if spec.subsets and not subset:
+            known = ", ".join(f"{spec.name}/{each}" for each in spec.subsets)
+            raise SpecError(f"{spec.name} has subsets; name one of them: {known}")
+        if subset and subset not in spec.subsets:
+            raise UnknownNameError(f"subset of {spec.name}", subset, spec.subsets)
+        object.__setattr__(self, "name", f"{spec.name}/{subset}" if subset else spec.name)
+        object.__setattr__(self, "title", f"{spec.title} {subset}" if subset else spec.title)
+        object.__setattr__(self, "count", spec.count)
+        object.__setattr__(self, "layouts", tuple(each.of(subset) for each in spec.layouts))
 
     def find(self, data_root: Path | None) -> tuple[Item, ...]:
         """Return the items of the first layout that is there."""
@@ -45,7 +52,7 @@ class FolderDataset(Dataset):
         """Return each layout that is there, with its items."""
         if data_root is None:
             return []
-        found = ((layout, self._items(data_root, layout)) for layout in self.spec.layouts)
+        found = ((layout, self._items(data_root, layout)) for layout in self.layouts)
         return [(layout, items) for layout, items in found if items]
 
     def read(self, item: Item, role: str) -> Pixels:
@@ -63,9 +70,7 @@ class FolderDataset(Dataset):
         """Say where the set is distributed and which files are looked for."""
         terms = f" ({self.spec.terms})" if self.spec.terms else ""
         first, *others = self.places()
-        more = (
-            f" or in {len(others)} other places (restorebench info {self.name})" if others else ""
-        )
+        more = f", or in {len(others)} more ways that restorebench info lists" if others else ""
         return f"{self.spec.source}{terms}; expected below the data root as {first}{more}"
 
     def places(self) -> tuple[str, ...]:
@@ -112,6 +117,30 @@ class FolderDataset(Dataset):
         target = _as_spelt(root / relative)
         fault = fault or _leads_out(root, relative.parent, target)
         return Item(image=image, target=target, degraded=path, fault=fault)
+
+
+class LooseImages(Dataset):
+    """All images below a folder, of which nobody said what they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = self.title = readable(folder.resolve().name) or "images"
+        self.count = len(self.find(None))
+
+    def find(self, data_root: Path | None) -> tuple[Item, ...]:
+        """Return them, sorted by their paths, which are their ids."""
+        return tuple(self._item(path) for path in self._files() if re.fullmatch(IMAGES, path.name))
+
+    def others(self) -> list[Path]:
+        """Return the files that are no images by their names."""
+        return [path for path in self._files() if not re.fullmatch(IMAGES, path.name)]
+
+    def _files(self) -> list[Path]:
+        return sorted(p for p in self.folder.rglob("*") if p.is_file() and not is_hidden(p))
+
+    def _item(self, path: Path) -> Item:
+        image = readable(path.relative_to(self.folder).as_posix())
+        return Item(image=image, target=path, fault=_leads_out(self.folder, Path(), path))
 
 
 def inputs(root: Path, layout: Layout) -> Iterator[tuple[Path, re.Match[str] | None]]:

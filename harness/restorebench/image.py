@@ -73,7 +73,7 @@ def file_hash(path: Path) -> str:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-@lru_cache(maxsize=8)  # a file may hold a thousand images, each of which asks
+@lru_cache(maxsize=100_000)  # tasks and protocols share sets, and images may share a file
 def _file_hash(path: Path, changed: int, size: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

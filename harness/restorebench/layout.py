@@ -9,7 +9,6 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from restorebench.errors import UnknownNameError
 from restorebench.spec import Name, Spec
 
 SUBSET = "{subset}"
@@ -114,6 +113,9 @@ class DatasetSpec(Spec):
     """Distinct targets, where they are fewer than the degraded images."""
     sizes: tuple[ImageSize, ...] = ()
     """Sizes that the images have, standing or lying; empty if they are of many sizes."""
+    uneven: bool = False
+    """Whether the sides of its images have no common divisor, unlike those of copies that were cut
+    to multiples of 2 or 4 for super-resolution."""
     source: str
     """Where it is distributed."""
     terms: str = ""
@@ -143,20 +145,3 @@ class DatasetSpec(Spec):
         if self.manifest is not None:
             _below_the_root(self.manifest)
         return self
-
-    def subset(self, name: str) -> DatasetSpec:
-        """Return the spec of one subset.
-
-        Raises:
-            UnknownNameError: if it has none of this name.
-        """
-        if name not in self.subsets:
-            raise UnknownNameError(f"subset of {self.name}", name, self.subsets)
-        return self.model_copy(
-            update={
-                "name": f"{self.name}/{name}",
-                "title": f"{self.title} {name}",
-                "subsets": (),
-                "layouts": tuple(layout.of(name) for layout in self.layouts),
-            }
-        )

@@ -52,8 +52,9 @@ def distances(ours: Sequence[str], theirs: Sequence[str]) -> NDArray[np.int64]:
         n x m numbers of 0 to 255.
     """
     fixed = _signs(_bits(theirs))
-    turned = [_signs(bits) @ fixed.T for bits in _orientations(_bits(ours))]
-    nearest: NDArray[np.float32] = np.max(turned, axis=0)
+    nearest = np.full((len(ours), len(theirs)), -1, np.float32)
+    for bits in _orientations(_bits(ours)):
+        np.maximum(nearest, _signs(bits) @ fixed.T, out=nearest)
     return ((SIDE * SIDE - nearest) // 2).astype(np.int64)
 
 

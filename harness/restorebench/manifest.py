@@ -17,7 +17,7 @@ from restorebench.looks import look
 MAX_BYTES = 50_000_000
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-Role = Literal["degraded", "target", "image"]
+Role = Literal["degraded", "target"]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -27,7 +27,7 @@ class FileFacts(BaseModel):
     model_config = _STRICT
 
     role: Role
-    """``image`` in a manifest of a folder, of which nobody said what it holds."""
+    """``target`` of images that belong to no pair, too."""
     image: str
     """Id of the image; of the first, if several share this target."""
     file: str

@@ -18,7 +18,6 @@ from restorebench.errors import (
     CellError,
     ImageError,
     MethodBuildError,
-    PairError,
     RestoreError,
 )
 from restorebench.image import centre_crop
@@ -145,8 +144,6 @@ def load_pair(column: Column, item: Item) -> tuple[Float, Float | None]:
         CellError: if a file cannot be scored.
     """
     photograph = column.source.dataset.load(item)
-    if photograph.clean is None:
-        raise PairError(f"{item.image}: {column.source.dataset.title} has no references to score")
     multiple = column.protocol.spec.centre_crop
     try:
         clean = None if photograph.clean is None else centre_crop(photograph.clean, multiple)
