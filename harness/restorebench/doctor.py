@@ -13,10 +13,12 @@ import torch
 
 from restorebench.catalog import Catalog
 from restorebench.errors import CellError, DataError
+from restorebench.image import decoder_versions
 from restorebench.plan import Column
 from restorebench.provenance import package_versions, source_commit
 from restorebench.runner import load_pair
 from restorebench.suite import Fingerprint, Task
+from restorebench.verification import Verdict, verify
 
 PSNR_TOLERANCE = 0.00005
 SSIM_TOLERANCE = 0.00005
@@ -38,6 +40,7 @@ class Check:
 def check_machine() -> Iterator[tuple[str, str]]:
     """Yield facts about this machine, as pairs of label and text."""
     yield "python", f"{platform.python_version()} on {platform.platform()}"
+    yield "decoder", ", ".join(f"{k} {v}" for k, v in decoder_versions().items())
     yield "packages", ", ".join(f"{k} {v}" for k, v in package_versions().items())
     yield "commit", source_commit() or "installed package"
     yield "threads", f"{torch.get_num_threads()} of {os.cpu_count()} CPUs"
@@ -46,46 +49,63 @@ def check_machine() -> Iterator[tuple[str, str]]:
 
 
 def check_datasets(catalog: Catalog, data_root: Path | None) -> list[Check]:
-    """Look for every known task's images and compare what the degraded ones score.
+    """Look for every known task's images, verify the files, and compare what they score.
 
     Raises:
         DataError: if the data root is not a folder.
     """
     if data_root is not None and not data_root.is_dir():
         raise DataError(f"data root {data_root} is not a folder")
-    return [_check(catalog, catalog.task(name), data_root) for name in catalog.names("tasks")]
+    verdicts: dict[str, Verdict] = {}
+    checks = []
+    for name in catalog.names("tasks"):
+        task = catalog.task(name)
+        dataset = task.real.dataset
+        if dataset.name not in verdicts:
+            verdicts[dataset.name] = verify(dataset, data_root)
+        checks.append(_check(catalog, task, data_root, verdicts[dataset.name]))
+    return checks
 
 
-def _check(catalog: Catalog, task: Task, data_root: Path | None) -> Check:
-    dataset = task.real.dataset
-    items = dataset.find(data_root)
-    if not items:
+def _check(catalog: Catalog, task: Task, data_root: Path | None, verdict: Verdict) -> Check:
+    images = f"{verdict.found} of {verdict.count}"
+    said = "; ".join([*map(str, verdict.findings), verdict.where])
+    if verdict.found == 0:
         sample = "the embedded sample stands in" if task.sample else "and it has no sample"
-        return Check(task.name, f"0 of {dataset.count}", "-", f"absent; {sample}", dataset.where())
-    images = f"{len(items)} of {dataset.count}"
-    if len(items) != dataset.count:
-        more = len(items) > dataset.count
-        kind = "not the known set" if more else "partial"
-        return Check(task.name, images, "-", kind, dataset.where(), wrong=more)
+        wrong = verdict.status == "wrong variant"
+        return Check(task.name, images, "-", f"{verdict.status}; {sample}", said, wrong)
+    wrong = verdict.is_wrong and verdict.status != "partial"
+    advice = said if verdict.is_wrong else ""
+    if task.fingerprint is None or verdict.found != verdict.count:
+        found = "-" if task.fingerprint else "none known"
+        return Check(task.name, images, found, verdict.summary, advice, wrong)
+    try:
+        psnr, ssim = _scores(catalog, task, task.fingerprint, data_root)
+    except CellError as error:
+        text = f"damaged: {error}"
+        return Check(task.name, images, "-", text, verdict.where, wrong=True)
+    found = f"PSNR {psnr:.4f} dB, SSIM {ssim:.4f}"
+    if _agrees(task.fingerprint, psnr, ssim):
+        return Check(task.name, images, found, verdict.summary, advice, wrong)
     expected = task.fingerprint
-    if expected is None:
-        return Check(task.name, images, "none known", "complete")
+    wanted = f"expected PSNR {expected.psnr:.4f} dB, SSIM {expected.ssim:.4f}"
+    text = verdict.summary if verdict.is_wrong else "not the known copy"
+    return Check(task.name, images, found, text, f"{wanted}; {said}", wrong=True)
+
+
+def _scores(
+    catalog: Catalog, task: Task, expected: Fingerprint, data_root: Path | None
+) -> tuple[float, float]:
+    """Return PSNR and SSIM of the degraded images, by the protocol of the fingerprint."""
     protocol = catalog.protocol(expected.protocol, expected.noise)
+    items = task.real.dataset.find(data_root)
     column = Column(task=task, protocol=protocol, origin="real", source=task.real, items=items)
     metrics = [catalog.metric(protocol.spec.metrics[name]) for name in ("psnr", "ssim")]
-    try:
-        pairs = (load_pair(column, item) for item in items)
-        seen = [[protocol.seen(image) for image in pair if image is not None] for pair in pairs]
-        scores = [[metric.score(*pair) for metric in metrics] for pair in seen]
-    except CellError as error:
-        return Check(task.name, images, "-", f"damaged: {error}", dataset.where(), wrong=True)
+    pairs = (load_pair(column, item) for item in items)
+    seen = [[protocol.seen(image) for image in pair if image is not None] for pair in pairs]
+    scores = [[metric.score(*pair) for metric in metrics] for pair in seen]
     psnr, ssim = map(float, np.mean(scores, axis=0))
-    found = f"PSNR {psnr:.4f} dB, SSIM {ssim:.4f}"
-    if _agrees(expected, psnr, ssim):
-        return Check(task.name, images, found, "ok")
-    wanted = f"expected PSNR {expected.psnr:.4f} dB, SSIM {expected.ssim:.4f}"
-    advice = f"{wanted}: re-encoded, resized or another copy. {dataset.where()}"
-    return Check(task.name, images, found, "not the known copy", advice, wrong=True)
+    return psnr, ssim
 
 
 def _agrees(expected: Fingerprint, psnr: float, ssim: float) -> bool:

@@ -50,11 +50,12 @@ def _is_missing_target(unseen: Unseen) -> bool:
 
 
 def _without_target(evidence: Evidence) -> Iterator[Finding]:
-    inputs = {item.image: item.degraded for item in evidence.items}
+    inputs = {item.image: item.degraded or Path() for item in evidence.items}
     other, none = [], []
     for unseen in filter(_is_missing_target, evidence.unseen):
-        stems = {unseen.path.stem, *(p.stem for p in [inputs[unseen.image]] if p is not None)}
-        near = [p for p in _listing(unseen.path.parent) if p.stem in stems]
+        own = inputs[unseen.image]
+        stems = {unseen.path.stem, own.stem}
+        near = [p for p in _listing(unseen.path.parent) if p.stem in stems and p != own]
         if near:
             other.append(readable(f"{near[0].name} for {unseen.path.name}"))
         else:

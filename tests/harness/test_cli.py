@@ -200,8 +200,10 @@ def test_the_doctor_sees_a_re_encoded_copy(cli: Cli, real_data: Path, tmp_path: 
     assert done.returncode == 3
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["lol_v1", "15", "of", "15"] in [words[:4] for words in lines]
-    assert "not the known copy" in done.stdout
-    assert "expected PSNR 7.7708 dB" in done.stdout
+    assert "re-encoded copy" in done.stdout
+    # The texts may be folded, at any blank.
+    assert "expected PSNR 7.7708 dB" in " ".join(done.stdout.split())
+    assert "pixels near but not equal (30 files)" in " ".join(done.stdout.split())
 
 
 def test_a_terminal_without_our_letters_gets_their_numbers(

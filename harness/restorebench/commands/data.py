@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ import typer
 
 from restorebench.commands.options import INCOMPLETE, DataRoot, Plugins
 from restorebench.console import console, fail
-from restorebench.errors import DataError, NothingSelectedError, UsageError
+from restorebench.errors import DataError, NothingSelectedError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from restorebench.catalog import Catalog
@@ -141,8 +141,7 @@ def _datasets(
 ) -> list[Dataset]:
     """Return sets by name, or all that need a data root; a set with subsets means all of them."""
     if names is None:
-        found = [catalog.dataset(name) for name in catalog.names("datasets")]
-        return [one for one in found if not one.embedded]
+        return [one for one in _every(catalog) if not one.embedded]
     if only_one:
         return [catalog.dataset(name) for name in names]
     every = catalog.names("datasets")
@@ -150,6 +149,14 @@ def _datasets(
         [other for other in every if other.startswith(f"{name}/")] or [name] for name in names
     )
     return [catalog.dataset(name) for group in expanded for name in group]
+
+
+def _every(catalog: Catalog) -> Iterator[Dataset]:
+    for name in catalog.names("datasets"):
+        try:
+            yield catalog.dataset(name)
+        except (SetupError, UsageError) as error:  # a broken package leaves the others alone
+            fail(str(error))
 
 
 def _folder(path: Path | None, option: str) -> Path:
@@ -191,9 +198,9 @@ def _show(verdicts: Iterable[Verdict], *, asked: bool) -> None:
     table = Table(box=None, header_style="bold")
     for heading in ("data set", "images", "verdict", "what was found"):
         table.add_column(heading, overflow="fold")
-    absent, shown = [], []
-    for verdict in verdicts:
-        (absent if verdict.status == "absent" and not asked else shown).append(verdict)
+    every = list(verdicts)
+    absent = [v.dataset for v in every if v.status == "absent" and not asked]
+    shown = [v for v in every if v.dataset not in absent]
     for v in shown:
         found = "\n".join(map(str, v.findings))
         table.add_row(*map(Text, (v.dataset, f"{v.found} of {v.count}", v.summary, found)))
@@ -205,11 +212,8 @@ def _show(verdicts: Iterable[Verdict], *, asked: bool) -> None:
     for where, name in advice.items():
         screen.print(Text(f"{name}: {where}", "dim"))
     if absent:
-        names = ", ".join(verdict.dataset for verdict in absent)
-        text = (
-            f"absent: {names}; restorebench info NAME says where to get a set and what goes where"
-        )
-        screen.print(Text(text, "dim"))
+        text = "restorebench info NAME says where to get a set and what goes where"
+        screen.print(Text(f"absent: {', '.join(absent)}; {text}", "dim"))
 
 
 def _print_json(value: object) -> None:
