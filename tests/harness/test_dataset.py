@@ -9,7 +9,7 @@ import pytest
 
 import restorebench
 from restorebench.catalog import Catalog
-from restorebench.errors import ImageError, PairError
+from restorebench.errors import ImageError, PairError, SpecError
 from restorebench.image import read_image
 
 
@@ -110,3 +110,87 @@ def test_a_fault_of_an_image_names_its_file(data_root: Path, rain: Path) -> None
     first.files["target"].unlink()
     with pytest.raises(PairError, match=r"0 has no target: put it at .*target/0\.png"):
         dataset.load(first)
+
+
+def pairs_spec(folder: Path, target: str = "out/{scene}/t.png", extra: str = "") -> Path:
+    path = folder / "odd.yaml"
+    path.write_text(
+        "name: odd\ntitle: Odd\ncount: 1\nsource: made here\nlayouts:\n"
+        f"  - input: in/*\n    match: 'x_(?P<scene>.+)_y\\.png'\n    target: {target}\n{extra}"
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", ["x_.._y.png", "x_..%2F.._y.png", "x_…_y.png", "x_{stem}_y.png"])
+def test_no_file_name_leads_out_of_the_data_root(
+    tmp_path: Path, data_root: Path, name: str
+) -> None:
+    (data_root / "in").mkdir()
+    (data_root / "clean/0.png").rename(data_root / "in" / name)
+    (tmp_path / "t.png").write_bytes(b"secret")
+    (item,) = Catalog.installed().dataset(str(pairs_spec(tmp_path))).find(data_root)
+    inside = item.fault or item.files["target"].resolve().is_relative_to(data_root.resolve())
+    assert inside
+    assert bool(item.fault) == (name == "x_.._y.png")
+
+
+def test_a_name_that_leads_out_is_an_error_of_its_image(tmp_path: Path, data_root: Path) -> None:
+    (data_root / "in").mkdir()
+    (data_root / "clean/0.png").rename(data_root / "in/x_.._y.png")
+    dataset = Catalog.installed().dataset(str(pairs_spec(tmp_path)))
+    (item,) = dataset.find(data_root)
+    for read in (dataset.load, lambda item: item.size()):
+        with pytest.raises(ImageError, match="its name makes a target outside of the data root"):
+            read(item)
+    assert len(item.content_hash()) == 64
+
+
+@pytest.mark.parametrize("path", ["../in/*", "/etc/*", "in/../../*", "a/**b/*", "", "in/\\0/*"])
+def test_no_pattern_leads_out_of_the_data_root(tmp_path: Path, path: str) -> None:
+    spec = pairs_spec(tmp_path)
+    spec.write_text(spec.read_text().replace("in/*", f'"{path}"'))
+    with pytest.raises(SpecError, match=r"odd\.yaml:6:5: .*input"):
+        Catalog.installed().dataset(str(spec))
+
+
+def test_a_target_behind_a_link_out_is_not_read(tmp_path: Path, data_root: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (data_root / "clean/0.png").rename(tmp_path / "elsewhere/t.png")
+    (data_root / "in").mkdir()
+    (data_root / "clean/1.png").rename(data_root / "in/x_a_y.png")
+    (data_root / "out/a").mkdir(parents=True)
+    (data_root / "out/a/t.png").symlink_to(tmp_path / "elsewhere/t.png")
+    (item,) = Catalog.installed().dataset(str(pairs_spec(tmp_path))).find(data_root)
+    assert "out/a/t.png is a link out of the data root" in item.fault
+
+
+def test_equal_names_in_several_folders_get_ids_of_their_own(
+    tmp_path: Path, data_root: Path
+) -> None:
+    spec = tmp_path / "deep.yaml"
+    spec.write_text(
+        "name: deep\ntitle: Deep\ncount: 3\nsource: made here\nlayouts:\n  - input: in/*/*\n"
+        "    match: '.+'\n"
+    )
+    for index, folder in enumerate(("a", "b", "b%2F")):
+        (data_root / "in" / folder).mkdir(parents=True)
+        (data_root / f"clean/{index}.png").rename(data_root / "in" / folder / "x.png")
+    items = Catalog.installed().dataset(str(spec)).find(data_root)
+    assert [item.image for item in items] == ["a%2Fx.png", "b%252F%2Fx.png", "b%2Fx.png"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("subsets: [a]\n", "need each other"),
+        ("references: false\n", "a set without references has no target"),
+        ("sizes: [12 x 14]\n", "a size is width x height"),
+        ("manifest: ../../secret.json\n", "without '..'"),
+        ("brightness: {low: 0, high: 900, otherwise: x}\n", "less than or equal to 255"),
+    ],
+)
+def test_a_spec_that_contradicts_itself_is_refused(
+    tmp_path: Path, extra: str, message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        Catalog.installed().dataset(str(pairs_spec(tmp_path, extra=extra)))

@@ -55,7 +55,7 @@ def scene(index: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
 
 def save(pixels: np.ndarray, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    PIL.Image.fromarray(pixels).save(path, **({"quality": 92} if path.suffix == ".jpg" else {}))
+    PIL.Image.fromarray(pixels).save(path, quality=92)  # which PNG takes no notice of
 
 
 def opened(path: Path) -> PIL.Image.Image:
