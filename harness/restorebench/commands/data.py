@@ -109,6 +109,7 @@ def overlap(
     from restorebench.catalog import Catalog
     from restorebench.evidence import gather
     from restorebench.overlap import overlaps
+    from restorebench.table import printable
 
     root = _folder(data_root, "--data-root")
     sets = [(one, one.find(root)) for one in _datasets(Catalog.installed(plugin or ()), dataset)]
@@ -125,7 +126,7 @@ def overlap(
         _print_json({"train": len(training.seen), "compared": compared, "overlaps": pairs})
     else:
         for pair in found:
-            typer.echo(str(pair))
+            typer.echo(printable(str(pair)))
         sets_in_words = ", ".join(f"{name} ({count})" for name, count in compared.items())
         images = {(pair.dataset, pair.image) for pair in found}
         typer.echo(
@@ -171,17 +172,20 @@ def _loose(folder: Path) -> Evidence:
     from restorebench.dataset import readable
     from restorebench.evidence import gather
     from restorebench.folder import LooseImages
+    from restorebench.table import printable
 
     images = LooseImages(_folder(folder, "--train"))
     others = [readable(str(path.relative_to(folder))) for path in images.others()]
     if others:
-        fail(f"{folder}: no images by their names, and left out: {_shortened(others)}")
+        fail(f"{folder}: no images by their names, and left out: {printable(_shortened(others))}")
     return gather(images, images.find(None))
 
 
 def _say_unseen(evidence: Evidence) -> int:
+    from restorebench.table import printable
+
     for unseen in evidence.unseen:
-        fail(unseen.reason)
+        fail(printable(unseen.reason))
     return INCOMPLETE if evidence.unseen else 0
 
 
@@ -195,6 +199,8 @@ def _show(verdicts: Iterable[Verdict], *, asked: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from restorebench.table import printable
+
     table = Table(box=None, header_style="bold")
     for heading in ("data set", "images", "verdict", "what was found"):
         table.add_column(heading, overflow="fold")
@@ -202,7 +208,7 @@ def _show(verdicts: Iterable[Verdict], *, asked: bool) -> None:
     absent = [v.dataset for v in every if v.status == "absent" and not asked]
     shown = [v for v in every if v.dataset not in absent]
     for v in shown:
-        found = "\n".join(map(str, v.findings))
+        found = "\n".join(printable(str(finding)) for finding in v.findings)
         table.add_row(*map(Text, (v.dataset, f"{v.found} of {v.count}", v.summary, found)))
     screen = console()
     if shown:

@@ -18,6 +18,7 @@ def doctor(data_root: DataRoot = None, plugin: Plugins = None) -> None:
 
     from restorebench.catalog import Catalog
     from restorebench.doctor import check_datasets, check_machine
+    from restorebench.table import printable
 
     screen = console()
     for key, value in check_machine():
@@ -30,9 +31,10 @@ def doctor(data_root: DataRoot = None, plugin: Plugins = None) -> None:
         fail(line)
     checks = check_datasets(catalog, data_root)
     for check in checks:
-        table.add_row(*map(Text, (check.task, check.images, check.fingerprint, check.verdict)))
+        cells = (check.task, check.images, check.fingerprint, printable(check.verdict))
+        table.add_row(*map(Text, cells))
     screen.print(table)
     for check in checks:
         if check.advice:
-            screen.print(Text(f"{check.task}: {check.advice}", "dim"))
+            screen.print(Text(printable(f"{check.task}: {check.advice}"), "dim"))
     raise typer.Exit(INCOMPLETE if any(check.wrong for check in checks) else 0)
