@@ -192,3 +192,15 @@ def test_counts_are_the_fields() -> None:
     assert counts | {"rain100l": 100, "rain100h": 100, "gopro": 1111, "lol_v1": 15} == counts
     assert counts | {"sots_outdoor": 500, "sots_indoor": 500, "div2k_valid": 100} == counts
     assert counts | {"rtts": 4322, "sidd_val": 1280, "real_rain": 15, "sirr": 147} == counts
+
+
+def test_the_documents_list_every_set_and_layout() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/datasets.md").read_text(encoding="utf-8")
+    catalog = Catalog.installed()
+    sets = [catalog.dataset(name) for name in catalog.names("datasets")]
+    for dataset in (one for one in sets if not one.embedded):
+        family = dataset.name.partition("/")[0]
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{family}`"))
+        assert str(dataset.count) in row
+        for place in dataset.places():
+            assert f"- `{place.replace(' with ', '` with `')}`\n" in text
