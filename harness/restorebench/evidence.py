@@ -20,7 +20,7 @@ ROLES: tuple[Role, ...] = ("degraded", "target")
 COARSE = (16, 16)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Seen:
     """One image file as it was found."""
 

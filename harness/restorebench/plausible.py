@@ -33,7 +33,9 @@ def by_themselves(evidence: Evidence) -> Iterator[Finding]:
 
 def against_spec(evidence: Evidence, spec: DatasetSpec) -> Iterator[Finding]:
     """Yield where files differ from what the spec says of them."""
-    yield from _sizes(evidence.seen, spec)
+    yield from _variants(evidence.seen, spec)
+    if spec.manifest is None:  # which knows the size of each image
+        yield from _sizes(evidence.seen, spec)
     yield from _evenness(evidence.seen, spec)
     yield from _brightness(evidence, spec)
     yield from _shared_targets(evidence, spec)
@@ -125,18 +127,31 @@ def _count(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("unknown", f"{found} images, more than the {count} of the known set")
 
 
+def _variants(seen: Iterable[Seen], spec: DatasetSpec) -> Iterator[Finding]:
+    images = defaultdict(list)
+    for one in seen:
+        for variant in spec.variants:
+            if one.facts.size in _both_ways(variant.sizes):
+                images[variant.title].append(one.facts.image)
+    for title, found in images.items():
+        yield Finding("wrong variant", title, tuple(dict.fromkeys(found)))
+
+
 def _sizes(seen: Iterable[Seen], spec: DatasetSpec) -> Iterator[Finding]:
-    expected = [size for text in spec.sizes for size in (text, "x".join(text.split("x")[::-1]))]
+    expected = _both_ways(spec.sizes)
     others = defaultdict(list)
     for one in seen:
         if expected and one.facts.size not in expected:
             others[one.facts.size].append(one.facts.image)
     for size, images in others.items():
-        known = [v.title for v in spec.variants if size in v.sizes]
-        cut = max(cut_to_multiple(size, known_size) for known_size in expected)
-        how = known[0] if known else f"cut to multiples of {cut}" if cut else "resized or cut"
+        cut = max(cut_to_multiple(size, known) for known in expected)
+        how = f"cut to multiples of {cut}" if cut else "resized or cut"
         text = f"size {size}, not {' or '.join(spec.sizes)}: {how}"
         yield Finding("wrong variant", text, tuple(dict.fromkeys(images)))
+
+
+def _both_ways(sizes: Iterable[str]) -> set[str]:
+    return {way for size in sizes for way in (size, "x".join(size.split("x")[::-1]))}
 
 
 def _evenness(seen: tuple[Seen, ...], spec: DatasetSpec) -> Iterator[Finding]:

@@ -74,6 +74,7 @@ def test_nothing_is_found_where_nothing_is_shared(tmp_path: Path, test_set: Evid
     assert list(overlaps(loose(tmp_path / "train"), test_set)) == []
 
 
+@pytest.mark.slow
 def test_the_training_photographs_hold_none_of_bsd68(real_data: Path, tmp_path: Path) -> None:
     catalog = Catalog.installed()
     bsd400 = loose(real_data / "train/bsd400")

@@ -55,8 +55,10 @@ def verify(
         _print_json({"data_root": str(root), "decoder": decoder_versions(), "datasets": found})
     else:
         _show(verdicts, asked=dataset is not None)
-    if not as_json and all(verdict.status == "absent" for verdict in verdicts):
-        fail(f"no set was found below {root}; docs/datasets.md says what belongs where")
+    if all(verdict.status == "absent" for verdict in verdicts):
+        above = root.resolve().parent
+        hint = f"but some below {above}: give that" if any(s.find(above) for s in sets) else ""
+        fail(f"no set was found below {root}{', ' if hint else ''}{hint}")
     raise typer.Exit(INCOMPLETE if any(verdict.is_wrong for verdict in verdicts) else 0)
 
 
@@ -80,6 +82,8 @@ def manifest(
 
     if (folder is None) == (dataset is None):
         raise UsageError("give either a folder, or --dataset with --data-root")
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UsageError(f"--out {out}: give a file in a folder that is there")
     if folder is not None:
         evidence = _loose(folder)
     else:
@@ -149,7 +153,8 @@ def _datasets(
     expanded = (
         [other for other in every if other.startswith(f"{name}/")] or [name] for name in names
     )
-    return [catalog.dataset(name) for group in expanded for name in group]
+    unique = dict.fromkeys(name for group in expanded for name in group)
+    return [catalog.dataset(name) for name in unique]
 
 
 def _every(catalog: Catalog) -> Iterator[Dataset]:
