@@ -115,11 +115,20 @@ def _beside(dataset: Dataset, items: tuple[Item, ...], root: Path | None) -> Ite
     strays = [path for path, match in inputs(root, layout) if match is None and path not in used]
     if strays:
         yield Finding("ok", "files that are no images of the set by their names", _names(strays))
+    entries = [path for path in root.glob(layout.input) if not is_hidden(path)]
+    broken = [path for path in entries if not path.is_file() and not path.is_dir()]
+    if broken:
+        yield Finding("damaged", "links to nothing, or no files", _names(broken))
+    if layout.target is not None:
+        yield from _unused_targets(items, used)
+
+
+def _unused_targets(items: tuple[Item, ...], used: set[Path]) -> Iterator[Finding]:
     folders = {item.target.parent for item in items if item.target and not item.fault}
-    targets = [p for folder in folders if folder.is_dir() for p in folder.iterdir()]
-    unused = [p for p in targets if p.is_file() and p not in used and not is_hidden(p)]
+    targets = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    unused = {path for path in targets if path.is_file() and not is_hidden(path)} - used
     if unused:
-        yield Finding("ok", "targets that no degraded image belongs to", _names(set(unused)))
+        yield Finding("ok", "targets that no degraded image belongs to", _names(unused))
 
 
 def archives(root: Path) -> Iterator[Path]:

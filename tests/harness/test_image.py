@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.errors import ImageError
-from restorebench.image import centre_crop, image_size, read_image
+from restorebench.image import centre_crop, decoder_versions, image_size, read_image
+from restorebench.provenance import describe_session
 
 GRADIENT = np.arange(20 * 24 * 3, dtype=np.uint8).reshape(20, 24, 3)
 
@@ -131,3 +132,10 @@ def test_the_crop_is_the_largest_and_central(height: int, width: int, multiple: 
 def test_a_side_below_16_is_too_small() -> None:
     with pytest.raises(ImageError, match="40x15 pixels are too few"):
         centre_crop(np.zeros((15, 40, 3)), 1)
+
+
+def test_a_run_says_what_decoded_its_images() -> None:
+    versions = decoder_versions()
+    assert versions["pillow"] == PIL.__version__
+    assert versions.keys() >= {"jpg", "zlib"}
+    assert describe_session("one", "now", "cpu")["decoder"] == versions

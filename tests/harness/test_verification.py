@@ -291,6 +291,10 @@ def test_what_else_lies_there_is_named(root: Path) -> None:
     verdict = verify(dataset(root, "dark"), root)
     assert verdict.status == "ok"
     assert names_of(verdict, "no images of the set by their names") == ("notes.txt",)
+    (root / "dark/input/7.png").symlink_to("nowhere.png")
+    verdict = verify(dataset(root, "dark"), root)
+    assert verdict.status == "damaged"
+    assert names_of(verdict, "links to nothing") == ("7.png",)
 
 
 def test_a_set_that_is_still_packed_is_absent_but_named(tmp_path: Path) -> None:
