@@ -1,8 +1,9 @@
-"""Suites, tasks, data sets, protocols and noise schemes in YAML; degradations; embedded sample."""
+"""Suites, tasks, data sets, mixes, protocols, noise schemes in YAML; degradations; sample."""
 
 from importlib.resources import files
 
 DATASETS = files(__name__) / "datasets"
+MIXES = files(__name__) / "mixes"
 NOISE = files(__name__) / "noise"
 PROTOCOLS = files(__name__) / "protocols"
 SUITES = files(__name__) / "suites"

@@ -9,47 +9,46 @@ YAML file by its path. Entry point groups:
     restorebench.renderers       name = "module:function"
     restorebench.datasets        name = "module:DATASET", or a folder of YAML files
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
-    restorebench.tasks, restorebench.protocols and restorebench.noise
+    restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from restorebench.dataset import Dataset
 from restorebench.degradation import Degradation
-from restorebench.errors import SetupError, SpecError, UnknownNameError, UsageError, did_you_mean
+from restorebench.errors import SetupError, SpecError, UnknownNameError, UsageError
 from restorebench.folder import FolderDataset
 from restorebench.layout import DatasetSpec
 from restorebench.metrics import Metric
+from restorebench.mix import MixSpec, MixStep, built, opened, parts, steps_of
 from restorebench.noise import NoiseScheme
 from restorebench.protocol import Protocol, ProtocolSpec
 from restorebench.provided import Provided, by_packages, by_plugins
-from restorebench.spec import Document, Location, Spec, place, read_yaml, validated
-from restorebench.suite import MixStep, SampleSpec, Source, Suite, SuiteSpec, Task, TaskSpec
+from restorebench.spec import Document, Location, Spec, beside, is_path, place, read_yaml, validated
+from restorebench.suite import SampleSpec, Source, Suite, SuiteSpec, Task, TaskSpec
 
 if TYPE_CHECKING:
     from restorebench.method import Method
 
-GROUPS = (
-    "methods",
-    "degradations",
-    "metrics",
-    "renderers",
-    "datasets",
-    "suites",
-    "tasks",
-    "protocols",
-    "noise",
-)
+GROUPS = {
+    "methods": "method",
+    "degradations": "degradation",
+    "metrics": "metric",
+    "renderers": "renderer",
+    "datasets": "dataset",
+    "mixes": "mix",
+    "suites": "suite",
+    "tasks": "task",
+    "protocols": "protocol",
+    "noise": "noise",
+}
+"""What names stand for, and the word for one of them."""
 S = TypeVar("S", bound=Spec)
 
 
@@ -75,7 +74,7 @@ class Catalog:
 
     def names(self, group: str) -> list[str]:
         """Return the sorted names of a group; YAML folders are opened."""
-        if group in ("suites", "tasks", "protocols", "noise"):
+        if group in ("mixes", "suites", "tasks", "protocols", "noise"):
             return sorted(self._files(group))
         names = set(self.groups[group])
         if group == "datasets":
@@ -138,7 +137,7 @@ class Catalog:
                 unknown = UnknownNameError("metric", implementation, self.names("metrics"))
                 raise SpecError(f"{at}: {unknown}")
         try:
-            scheme = self.noise(noise or _beside(file, spec.noise))
+            scheme = self.noise(noise or beside(file, spec.noise))
         except UnknownNameError as error:
             if noise:
                 raise
@@ -164,8 +163,8 @@ class Catalog:
         for index, task in enumerate(spec.tasks):
             if isinstance(task, TaskSpec):
                 tasks.append(self._task(task, document, ("tasks", index), file))
-            elif _is_path(task) or task in self._files("tasks"):
-                tasks.append(self.task(_beside(file, task)))
+            elif is_path(task) or task in self._files("tasks"):
+                tasks.append(self.task(beside(file, task)))
             else:
                 at = place(document, ("tasks", index), file)
                 raise SpecError(f"{at}: {UnknownNameError('task', task, self.names('tasks'))}")
@@ -192,7 +191,7 @@ class Catalog:
             if isinstance(found, Dataset):
                 return found
         family, _, subset = name.rpartition("/")
-        is_subset = family in self._files("datasets") or _is_path(family)
+        is_subset = family in self._files("datasets") or is_path(family)
         spec, _, file = self._spec("datasets", family if is_subset else name, DatasetSpec)
         return FolderDataset(spec, Path(file), subset if is_subset else "")
 
@@ -223,54 +222,54 @@ class Catalog:
         self, spec: TaskSpec | SampleSpec, document: Document, at: Location, file: str
     ) -> Source:
         try:
-            dataset = self.dataset(_beside(file, spec.dataset))
+            dataset = self.dataset(beside(file, spec.dataset))
         except UnknownNameError as error:
             raise SpecError(f"{place(document, (*at, 'dataset'), file)}: {error}") from error
-        mix = []
-        for index, step in enumerate(spec.steps()):
-            try:
-                mix.append(self.degradation(step))
-            except UsageError as error:
-                where = place(document, (*at, "mix", index, step.name), file)
-                raise SpecError(f"{where}: {error}") from error
-        return Source(spec.title, dataset, tuple(mix))
+        steps = steps_of(spec.mix, document, (*at, "mix"), file, self._mix)
+        return Source(spec.title, dataset, tuple(map(self.degradation, steps)))
+
+    def mix_spec(self, name: str) -> MixSpec:
+        """Return a mix by name or YAML path, as its file states it."""
+        return self._mix(name)[0]
+
+    def mix(self, text: str) -> tuple[MixStep, ...]:
+        """Return the steps of mixes joined by ``+``, each by name or YAML path.
+
+        Raises:
+            UnknownNameError: if no mix has a name.
+            UsageError: if the text joins nothing, or a file is wrong.
+        """
+        try:
+            names = parts(text)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        return tuple(step for name in names for step in opened(name, self._mix))
 
     def degradation(self, step: MixStep) -> Degradation:
         """Return one degradation of a mix with its parameters.
 
         Raises:
             UnknownNameError: if no degradation has the name.
-            SpecError: if it takes no such parameter or value.
+            SpecError: if it takes no such parameter or value; with the step's place.
         """
-        cls = self._load("degradations", step.name)
-        if not (is_dataclass(cls) and isinstance(cls, type) and issubclass(cls, Degradation)):
-            raise UsageError(f"degradation {step.name!r} is no dataclass derived from Degradation")
-        known = [f.name for f in dataclasses.fields(cls)]
-        for key in step.parameters:
-            if key not in known:
-                raise SpecError(
-                    f"{step.name} takes no {key!r}.{did_you_mean(key, known)} "
-                    f"It takes: {', '.join(known)}"
-                )
         try:
-            # Strictly, but lists from YAML for tuples, which pydantic allows in JSON only.
-            text = json.dumps(step.parameters)
-            built: Degradation = TypeAdapter(cls).validate_json(text, strict=True)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            key = ".".join(map(str, first["loc"]))
-            message = first["msg"].removeprefix("Value error, ")
-            raise SpecError(f"{step.name}: {key + ': ' if key else ''}{message}") from error
-        return built
+            return built(step, self._load("degradations", step.name))
+        except UsageError as error:
+            if not step.place:
+                raise
+            raise SpecError(f"{step.place}: {error}") from error
+
+    def _mix(self, name: str) -> tuple[MixSpec, Document, str]:
+        return self._spec("mixes", name, MixSpec)
 
     def _spec(self, group: str, name: str, model: type[S]) -> tuple[S, Document, str]:
         file: Traversable
-        if _is_path(name):
+        if is_path(name):
             file = Path(name)
         else:
             files = self._files(group)
             if name not in files:
-                raise UnknownNameError(group.removesuffix("s"), name, self.names(group))
+                raise UnknownNameError(GROUPS[group], name, self.names(group))
             file = files[name]
         document = read_yaml(file)
         return validated(model, document, str(file)), document, str(file)
@@ -299,15 +298,5 @@ class Catalog:
 
     def _load(self, group: str, name: str) -> Any:
         if name not in self.groups[group]:
-            raise UnknownNameError(group.removesuffix("s"), name, self.names(group))
+            raise UnknownNameError(GROUPS[group], name, self.names(group))
         return self.groups[group][name].load()
-
-
-def _is_path(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
-
-
-def _beside(file: str, name: str) -> str:
-    """Return a path that a spec names as one beside that spec; leave any other name alone."""
-    path = _is_path(name) or _is_path(name.rpartition("/")[0])  # of a set, or of its subset
-    return str(Path(file).parent / name) if path else name

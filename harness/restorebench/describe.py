@@ -10,11 +10,11 @@ from restorebench.errors import UnknownNameError
 from restorebench.suite import Task
 
 Facts = Iterator[tuple[str, str]]
-GROUPS = ("methods", "suites", "tasks", "datasets", "protocols")
+GROUPS = ("methods", "suites", "tasks", "datasets", "mixes", "protocols")
 
 
 def describe(catalog: Catalog, name: str) -> Facts:
-    """Yield facts about a method, suite, task, data set or protocol, as pairs of label and text.
+    """Yield facts about a method, suite, task, data set, mix or protocol, as pairs of label and text.
 
     Raises:
         UnknownNameError: if nothing has the name.
@@ -24,12 +24,13 @@ def describe(catalog: Catalog, name: str) -> Facts:
         "suites": lambda: _suite(catalog, name),
         "tasks": lambda: _task(catalog.task(name)),
         "datasets": lambda: _dataset(catalog, name),
+        "mixes": lambda: _mix(catalog, name),
         "protocols": lambda: _protocol(catalog, name),
     }
     groups = [group for group in GROUPS if name in catalog.names(group)]
     if not groups:
         known = [known for group in GROUPS for known in catalog.names(group)]
-        raise UnknownNameError("method, suite, task, data set or protocol", name, known)
+        raise UnknownNameError("method, suite, task, data set, mix or protocol", name, known)
     for group in groups:
         yield from describers[group]()
 
@@ -79,6 +80,14 @@ def _dataset(catalog: Catalog, name: str) -> Facts:
         yield "where", dataset.where()
     for place in dataset.places():
         yield "layout", place
+
+
+def _mix(catalog: Catalog, name: str) -> Facts:
+    spec = catalog.mix_spec(name)
+    yield "mix", f"{name} ({spec.title})"
+    for step in catalog.mix(name):
+        yield "step", repr(catalog.degradation(step))
+    yield "source", spec.source
 
 
 def _protocol(catalog: Catalog, name: str) -> Facts:

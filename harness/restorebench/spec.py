@@ -134,6 +134,17 @@ def place(document: Document, location: Location, source: str) -> str:
     return f"{source}:{line + 1}:{column + 1}"
 
 
+def is_path(name: str) -> bool:
+    """Tell a YAML file given by its path from the name of an installed one."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def beside(file: str, name: str) -> str:
+    """Return a path that a spec names as one beside that spec; leave any other name alone."""
+    path = is_path(name) or is_path(name.rpartition("/")[0])  # of a set, or of its subset
+    return str(Path(file).parent / name) if path else name
+
+
 def _plain(node: Any, budget: Iterator[int]) -> Any:
     """Turn ruamel's containers and scalars into plain ones; lists become tuples.
 

@@ -5,43 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
 from restorebench.dataset import Dataset
 from restorebench.degradation import Degradation
+from restorebench.mix import Mix
 from restorebench.spec import Name, Spec
 
-Kind = Literal["denoise", "derain", "dehaze", "deblur", "lowlight", "mixed"]
-Parameter = float | int | str | bool | tuple[float, ...]
-
-
-class MixStep(Spec):
-    """One degradation of a mix, by name, with its parameters."""
-
-    name: str
-    parameters: dict[str, Parameter] = Field(default_factory=dict)
+Kind = Literal[
+    "denoise", "derain", "dehaze", "deblur", "lowlight", "desnow", "super_resolution", "mixed"
+]
 
 
 class SourceSpec(Spec):
     """Images by data set, and what is done to the clean ones; no mix means degraded pairs."""
 
     dataset: str
-    mix: tuple[dict[str, dict[str, Parameter]], ...] = ()
-
-    def steps(self) -> tuple[MixStep, ...]:
-        """Return the mix as named steps."""
-        return tuple(
-            MixStep(name=name, parameters=parameters)
-            for step in self.mix
-            for name, parameters in step.items()
-        )
-
-    @model_validator(mode="after")
-    def _one_name_a_step(self) -> SourceSpec:
-        for step in self.mix:
-            if len(step) != 1:
-                raise ValueError("each step of a mix is one degradation with its parameters")
-        return self
+    mix: Mix = ()
 
 
 class SampleSpec(SourceSpec):

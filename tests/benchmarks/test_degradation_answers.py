@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from statistics import mean
 
 import numpy as np
@@ -10,14 +11,25 @@ import pytest
 import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 
 from restorebench.degradation import Degradation, Image, Scene
-from restorebench_benchmarks.degradations import Haze, LowLight, MotionBlur, RainStreaks
+from restorebench_benchmarks.degradations import (
+    JPEG,
+    DefocusBlur,
+    Haze,
+    LowLight,
+    MotionBlur,
+    RainStreaks,
+    Snow,
+)
+from restorebench_benchmarks.degradations.blur import disc
 
 ASTRONAUT: Image = skimage.data.astronaut()[:320, :480] / 255
 RAIN = RainStreaks(density=30, length=60, width=2, angle=10, strength=0.6)
 HAZE = Haze(beta=0.6, airlight=0.9)
 BLUR = MotionBlur(length=10, angle=(-90, 90), curvature=45)
+SNOW = Snow(size=12, fall=10, angle=20, opacity=0.9, density=50)
 seeds = st.integers(0, 2**32)
 
 
@@ -175,3 +187,82 @@ def test_noise_is_white_and_differs_between_colours() -> None:
     red, green = noise[..., 0].ravel(), noise[..., 1].ravel()
     assert abs(np.corrcoef(red, green)[0, 1]) < 0.02
     assert abs(np.corrcoef(red[1:], red[:-1])[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize("nothing", ["density", "opacity"])
+def test_snow_of_no_density_or_opacity_changes_nothing(nothing: str) -> None:
+    result = degraded(replace(SNOW, **{nothing: 0}), ASTRONAUT)
+    np.testing.assert_allclose(result, ASTRONAUT, atol=1e-15)
+
+
+def test_snow_hides_every_scene_by_the_same_mask_and_is_white() -> None:
+    mask = degraded(SNOW, grey(0, 96, 128))
+    assert np.ptp(mask, axis=2).max() == 0
+    scene = ASTRONAUT[:96, :128]
+    np.testing.assert_allclose(degraded(SNOW, scene), scene * (1 - mask) + mask, atol=1e-12)
+    assert np.array_equal(degraded(SNOW, grey(1)), grey(1))
+
+
+def test_a_flake_at_rest_is_as_wide_as_its_size_and_as_opaque_as_said() -> None:
+    still = Snow(size=20, fall=0, angle=0, opacity=0.8, density=1)
+    shown = [degraded(still, grey(0, 300, 300), seed)[..., 0] for seed in range(20)]
+    assert mean(float(mask.max()) for mask in shown) == pytest.approx(0.7, abs=0.1)
+    mask = max(shown, key=lambda mask: float(mask.sum()))
+    half = mask > mask.max() / 2
+    assert half.any(axis=0).sum() >= 18
+
+
+@pytest.mark.parametrize("angle", [-60, 0, 40])
+def test_flakes_fall_along_their_angle(angle: int) -> None:
+    snow = degraded(Snow(size=4, fall=40, angle=angle, opacity=1, density=60), grey(0, 240, 240))
+    up, right = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    assert correlation(snow, -5 * up, 5 * right) > correlation(snow, 5 * right, 5 * up) + 0.15
+
+
+def test_snow_is_as_dense_at_the_border_as_inside() -> None:
+    fine = Snow(size=6, fall=8, angle=10, opacity=0.02, density=900)
+    snow = degraded(fine, grey(0, 128, 128))[..., 0]
+    inside, border = snow[32:96, 32:96].mean(), np.delete(snow, np.s_[4:124], 0).mean()
+    assert border == pytest.approx(inside, rel=0.1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(radius=st.floats(0, 30))
+def test_a_disc_is_symmetric_sums_to_one_and_has_the_spread_of_its_radius(radius: float) -> None:
+    kernel = disc(radius)
+    assert kernel.sum() == pytest.approx(1, abs=1e-12)
+    assert np.array_equal(kernel, kernel.T)
+    assert np.array_equal(kernel, kernel[::-1])
+    offsets = np.arange(kernel.shape[0]) - kernel.shape[0] // 2
+    if radius >= 1:  # a disc has the variance r^2 / 4 along each axis
+        assert kernel.sum(0) @ offsets**2 == pytest.approx(radius**2 / 4, rel=0.07, abs=0.1)
+
+
+def test_a_point_out_of_focus_is_an_even_disc_of_light() -> None:
+    point = grey(0, 33, 33)
+    point[16, 16] = 1
+    blurred = degraded(DefocusBlur(radius=6), point)[..., 0]
+    assert blurred[16, 10] == pytest.approx(blurred[16, 22])
+    assert np.ptp(blurred[14:19, 14:19]) < 1e-9
+    assert blurred[16, 24] < 1e-6
+    light = ((blurred[16, 16] + 0.055) / 1.055) ** 2.4
+    assert light == pytest.approx(1 / (np.pi * 6**2), rel=0.02)
+
+
+def test_no_defocus_changes_nothing() -> None:
+    np.testing.assert_allclose(degraded(DefocusBlur(radius=0), ASTRONAUT), ASTRONAUT, atol=1e-9)
+
+
+def test_jpeg_is_what_a_file_of_that_quality_holds(tmp_path: Path) -> None:
+    pixels = (ASTRONAUT * 255).round().astype(np.uint8)
+    PillowImage.fromarray(pixels).save(tmp_path / "a.jpg", quality=20)  # 4:2:0 is its default
+    with PillowImage.open(tmp_path / "a.jpg") as stored:
+        expected = np.asarray(stored) / 255
+    assert np.array_equal(degraded(JPEG(quality=20), ASTRONAUT), expected)
+    assert np.array_equal(degraded(JPEG(quality=20.4), ASTRONAUT), expected)
+
+
+def test_jpeg_keeps_the_mean_of_its_blocks() -> None:
+    blocks = np.kron(np.random.default_rng(0).random((4, 6)), np.ones((16, 16)))[..., None]
+    scene = np.repeat(blocks, 3, axis=2)
+    np.testing.assert_allclose(degraded(JPEG(quality=95), scene), scene, atol=2 / 255)

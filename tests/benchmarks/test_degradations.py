@@ -18,9 +18,18 @@ from PIL import Image as PillowImage
 from pydantic import TypeAdapter
 
 from restorebench.degradation import Image, Scene
-from restorebench_benchmarks.degradations import Haze, LowLight, MotionBlur, RainStreaks
+from restorebench_benchmarks.degradations import (
+    JPEG,
+    DefocusBlur,
+    Haze,
+    LowLight,
+    LowResolution,
+    MotionBlur,
+    RainStreaks,
+    Snow,
+)
 
-Ours = RainStreaks | Haze | MotionBlur | LowLight
+Ours = RainStreaks | Haze | MotionBlur | LowLight | Snow | DefocusBlur | JPEG | LowResolution
 
 RAIN = RainStreaks(
     density=(20, 40), length=(40, 70), width=(1.6, 2.4), angle=(-12, 22), strength=(0.45, 0.6)
@@ -28,10 +37,16 @@ RAIN = RainStreaks(
 HAZE = Haze(beta=(0.4, 0.8), airlight=(0.8, 1.0))
 BLUR = MotionBlur(length=(7, 12), angle=(-90, 90), curvature=(0, 45))
 DARK = LowLight(gain=(0.01, 0.055), gamma=1.1, shot=8e-5, read=3e-4)
-ALL: list[Ours] = [RAIN, HAZE, BLUR, DARK]
+SNOW = Snow(size=(8, 16), fall=(4, 20), angle=(-30, 30), opacity=(0.8, 1.0), density=(40, 80))
+DEFOCUS = DefocusBlur(radius=(2, 4))
+COMPRESSED = JPEG(quality=(10, 40))
+SMALL = LowResolution(scale=(2, 4))
+VARIED: list[Ours] = [RAIN, HAZE, BLUR, DARK, SNOW, DEFOCUS]
+ALL: list[Ours] = [*VARIED, COMPRESSED, SMALL]
 PHOTOGRAPHS = ["astronaut", "chelsea", "coffee", "rocket", "stereo_motorcycle"]
 
 every_degradation = pytest.mark.parametrize("degradation", ALL, ids=lambda d: type(d).__name__)
+every_varied = pytest.mark.parametrize("degradation", VARIED, ids=lambda d: type(d).__name__)
 sides = st.integers(16, 40)
 seeds = st.integers(0, 2**32)
 
@@ -92,11 +107,30 @@ def test_black_and_white_images_stay_in_range(degradation: Ours, value: float) -
 @every_degradation
 @settings(deadline=None, max_examples=10)
 @given(seed=seeds)
-def test_a_seed_gives_one_image_and_another_seed_another(degradation: Ours, seed: int) -> None:
+def test_a_seed_gives_one_image(degradation: Ours, seed: int) -> None:
     image = photograph("chelsea")[:48, :64]
     first = degraded(degradation, image, seed)
     assert first.tobytes() == degraded(degradation, image, seed).tobytes()
+
+
+@every_varied
+@settings(deadline=None, max_examples=10)
+@given(seed=seeds)
+def test_another_seed_gives_another_image(degradation: Ours, seed: int) -> None:
+    image = photograph("chelsea")[:48, :64]
+    first = degraded(degradation, image, seed)
     assert first.tobytes() != degraded(degradation, image, seed + 1).tobytes()
+
+
+@every_degradation
+@settings(deadline=None, max_examples=10)
+@given(seed=seeds)
+def test_numbers_are_those_that_apply_draws(degradation: Ours, seed: int) -> None:
+    image = photograph("coffee")[:32, :48]
+    names = [field.name for field in fields(degradation)]
+    drawn = dict(zip(names, degradation.numbers(generator(seed)), strict=True))
+    fixed = changed(degradation, **drawn)
+    assert np.array_equal(degraded(fixed, image, seed), degraded(degradation, image, seed))
 
 
 @every_degradation
@@ -113,6 +147,11 @@ STRONGER = [
     (HAZE, "beta", (0.2, 0.6, 1.8)),
     (BLUR, "length", (4, 10, 25)),
     (DARK, "gain", (0.3, 0.1, 0.02)),
+    (SNOW, "opacity", (0.2, 0.5, 1.0)),
+    (SNOW, "density", (10, 40, 160)),
+    (DEFOCUS, "radius", (1, 3, 9)),
+    (COMPRESSED, "quality", (80, 40, 10)),
+    (SMALL, "scale", (2, 3, 4)),
     (replace(DARK, gain=1, gamma=1), "shot", (1e-4, 1e-3, 1e-2)),
     (replace(DARK, gain=1, gamma=1), "read", (0.001, 0.01, 0.1)),
 ]
@@ -148,6 +187,14 @@ def test_more_degradation_is_a_lower_psnr(
         (DARK, "gamma", 0.0, "gamma must be .* at least 0.1"),
         (DARK, "shot", -1e-3, "shot must be .* at least 0"),
         (DARK, "read", (-1e-3, 1e-3), "read must be .* at least 0"),
+        (SNOW, "size", 0.0, "size must be .* from 1 to 200"),
+        (SNOW, "fall", -1.0, "fall must be .* from 0 to 500"),
+        (SNOW, "angle", 100.0, "angle must be .* from -90 to 90"),
+        (SNOW, "opacity", 1.5, "opacity must be .* from 0 to 1"),
+        (SNOW, "density", (5.0, 1.0), "density must be .* from 0 to 1000"),
+        (DEFOCUS, "radius", -1.0, "radius must be .* from 0 to 100"),
+        (COMPRESSED, "quality", 0.0, "quality must be .* from 1 to 100"),
+        (SMALL, "scale", 0.5, "scale must be .* from 1 to 16"),
     ],
 )
 def test_a_parameter_out_of_range_is_refused(
@@ -215,11 +262,16 @@ GOLDEN = {
     "RainStreaks": (0.43937415, 0.27233476, 0.79905729, 0.20784314),
     "Haze": (0.54466471, 0.19903028, 0.81523225, 0.36940766),
     "MotionBlur": (0.42186381, 0.25803115, 0.78198365, 0.24805362),
+    "Snow": (0.43285381, 0.25987621, 0.78039216, 0.27281753),
+    "DefocusBlur": (0.42061517, 0.26023917, 0.78192110, 0.22108549),
+    "LowResolution": (0.41778450, 0.26356261, 0.78039216, 0.20784314),
     "LowLight": (0.07842290, 0.06911824, 0.18304042, 0.01799118),
 }
 
 
-@every_degradation
+@pytest.mark.parametrize(
+    "degradation", [*VARIED, SMALL], ids=lambda d: type(d).__name__
+)  # not JPEG, whose last bits are those of Pillow's libjpeg
 def test_images_do_not_drift(degradation: Ours) -> None:
     """The benchmark's sample is made by these: other values are another benchmark."""
     result = degraded(degradation, photograph("coffee")[100:148, 200:264])

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from restorebench.degradation import Degradation, Image, Rng, Scene
-from restorebench_benchmarks.degradations.interval import Interval, check_interval, draw
+from restorebench.degradation import Image, Rng, Scene
+from restorebench_benchmarks.degradations.interval import Interval, Ranged, check_interval
 from restorebench_benchmarks.depth import plausible_depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Haze(Degradation):
+class Haze(Ranged):
     """Atmospheric scattering: ``I = J t + A (1 - t)`` with ``t = exp(-beta d)``.
 
     d is the scene's depth; a scene without one is given `plausible_depth`.
@@ -34,7 +34,7 @@ class Haze(Degradation):
 
     def apply(self, scene: Scene, rng: Rng) -> Image:
         """Mix the scene with the airlight."""
-        beta, airlight = draw(self.beta, rng), draw(self.airlight, rng)
+        beta, airlight = self.numbers(rng)
         depth = scene.depth
         if depth is None:
             depth = plausible_depth(scene.image.shape[:2], rng)

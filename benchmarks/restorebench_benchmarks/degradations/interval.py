@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, fields
 
-from restorebench.degradation import Rng
+from restorebench.degradation import Degradation, Rng
 
 Interval = float | tuple[float, float]
 """A number, or (low, high): then each image's value is uniform between them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranged(Degradation):
+    """A degradation whose parameters, its fields, are intervals."""
+
+    def numbers(self, rng: Rng) -> tuple[float, ...]:
+        """Return a number for each parameter, in the order of the fields.
+
+        `apply` draws them before all else, so a generator in the same state tells what was drawn.
+        """
+        return tuple(draw(getattr(self, field.name), rng) for field in fields(self))
 
 
 def check_interval(name: str, value: Interval, *, low: float = 0.0, high: float = math.inf) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from restorebench.degradation import Degradation, Image, Rng, Scene
-from restorebench_benchmarks.degradations.interval import Interval, check_interval, draw
+from restorebench.degradation import Image, Rng, Scene
+from restorebench_benchmarks.degradations.interval import Interval, Ranged, check_interval
 from restorebench_benchmarks.degradations.light import to_linear, to_stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LowLight(Degradation):
+class LowLight(Ranged):
     """A short exposure with the noise of its sensor.
 
     In linear light, ``d = gain x^gamma`` and ``y = d + n`` with ``n ~ N(0, shot d + read^2)``
@@ -42,8 +42,7 @@ class LowLight(Degradation):
 
     def apply(self, scene: Scene, rng: Rng) -> Image:
         """Darken the scene and add the noise."""
-        gain, gamma = draw(self.gain, rng), draw(self.gamma, rng)
-        shot, read = draw(self.shot, rng), draw(self.read, rng)
+        gain, gamma, shot, read = self.numbers(rng)
         dark = gain * to_linear(scene.image) ** gamma
         deviation = np.sqrt(shot * dark + read**2)
         noisy = dark + deviation * rng.standard_normal(dark.shape)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from restorebench.degradation import Degradation, Image, Rng, Scene
-from restorebench_benchmarks.degradations.interval import Interval, check_interval, draw
+from restorebench.degradation import Image, Rng, Scene
+from restorebench_benchmarks.degradations.interval import Interval, Ranged, check_interval
 from restorebench_benchmarks.degradations.points import splat
 
 Array = NDArray[np.float64]
@@ -28,7 +28,7 @@ STEPS_PER_PIXEL = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RainStreaks(Degradation):
+class RainStreaks(Ranged):
     """Semi-transparent rain streaks: ``O = clip(B + S, 0, 1)``, with S the same in R, G and B.
 
     S is a sum of straight streaks, bright in the middle and fading out to their ends and sides,
@@ -42,8 +42,6 @@ class RainStreaks(Degradation):
         achromatic and does not depend on B, so nothing but addition is needed.
     """
 
-    density: Interval
-    """Streaks whose middle falls on an area of 100 x 100 pixels."""
     length: Interval
     """Of the longest near streaks, in pixels."""
     width: Interval
@@ -52,22 +50,23 @@ class RainStreaks(Degradation):
     """Degrees from the vertical, -90 to 90; positive leans like a slash."""
     strength: Interval
     """What the brightest streaks add at most, 0 to 1."""
+    density: Interval
+    """Streaks whose middle falls on an area of 100 x 100 pixels."""
 
     def __post_init__(self) -> None:
-        check_interval("density", self.density)
         check_interval("length", self.length, low=1)
         check_interval("width", self.width, low=0.5)
         check_interval("angle", self.angle, low=-90, high=90)
         check_interval("strength", self.strength, high=1)
+        check_interval("density", self.density)
 
     def apply(self, scene: Scene, rng: Rng) -> Image:
         """Add the streaks and clip to [0, 1]."""
         shape = scene.image.shape[:2]
-        length, width = draw(self.length, rng), draw(self.width, rng)
-        angle, strength = draw(self.angle, rng), draw(self.strength, rng)
+        length, width, angle, strength, density = self.numbers(rng)
         # Streaks that begin or end outside belong to the rain as well.
         area = shape[0] + 2 * length, shape[1] + 2 * length
-        count = round(draw(self.density, rng) * area[0] * area[1] / 100**2)
+        count = round(density * area[0] * area[1] / 100**2)
         # One row for each streak, so that more streaks are those of before and some more.
         streaks = rng.uniform(0.0, 1.0, (count, 5))
         streaks[:, :2] = streaks[:, :2] * area - length

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def list_(
     what: Annotated[
-        str, typer.Argument(help="methods, suites, tasks, datasets, protocols, noise, ...")
+        str, typer.Argument(help="methods, suites, tasks, datasets, mixes, protocols, ...")
     ] = "methods",
     plugin: Plugins = None,
 ) -> None:
@@ -41,7 +41,7 @@ def list_(
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="A method, suite, task, data set or protocol.")],
+    name: Annotated[str, typer.Argument(help="A method, suite, task, data set, mix or protocol.")],
     plugin: Plugins = None,
 ) -> None:
     """Say what is known about a name."""
@@ -54,6 +54,8 @@ def info(
 
 
 def _listing(catalog: Catalog, what: str) -> tuple[list[str], list[list[str]]]:
+    from restorebench.catalog import GROUPS
+
     if what == "methods":
         cards = [(n, catalog.method(n).info) for n in importable(catalog, catalog.names("methods"))]
         rows = [[n, c.title, c.status, "yes" if c.needs_weights else "no"] for n, c in cards]
@@ -73,4 +75,9 @@ def _listing(catalog: Catalog, what: str) -> tuple[list[str], list[list[str]]]:
     if what == "noise":
         schemes = [catalog.noise(name) for name in catalog.names("noise")]
         return ["noise", "title"], [[s.name, s.title] for s in schemes]
-    return [what.removesuffix("s")], [[name] for name in catalog.names(what)]
+    if what == "mixes":
+        mixes = [catalog.mix_spec(name) for name in catalog.names("mixes")]
+        steps = [" + ".join(step.name for step in catalog.mix(m.name)) for m in mixes]
+        rows = [[m.name, m.title, s] for m, s in zip(mixes, steps, strict=True)]
+        return ["mix", "title", "degradations in order"], rows
+    return [GROUPS[what]], [[name] for name in catalog.names(what)]
