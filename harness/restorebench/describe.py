@@ -14,7 +14,7 @@ GROUPS = ("methods", "suites", "tasks", "datasets", "mixes", "protocols")
 
 
 def describe(catalog: Catalog, name: str) -> Facts:
-    """Yield facts about a method, suite, task, data set, mix or protocol, as pairs of label and text.
+    """Yield facts about whatever has a name, as pairs of label and text.
 
     Raises:
         UnknownNameError: if nothing has the name.

@@ -52,7 +52,7 @@ class UnknownNameError(UsageError):
 
 
 class SpecError(UsageError):
-    """A YAML spec does not say what a suite, task, data set or protocol needs."""
+    """A YAML spec does not say what a suite, task, data set, mix or protocol needs."""
 
 
 class ConfigError(UsageError):

@@ -1,7 +1,7 @@
 """Mixes as specs write them: what is done to a clean photograph, in order.
 
 A mix is a list. A mapping in it is one degradation with its parameters, a word is another mix by
-its name or YAML path; ``haze+rain`` is short for ``[haze, rain]``.
+its name or YAML path, and ``haze+rain`` is both in that order. A text alone is a list of it.
 """
 
 from __future__ import annotations
@@ -45,8 +45,13 @@ def parts(text: str) -> tuple[str, ...]:
     return names
 
 
-def _parts_of_text(value: Any) -> Any:
-    return parts(value) if isinstance(value, str) else value
+def _as_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _joined(text: str) -> str:
+    parts(text)
+    return text
 
 
 def _one_degradation(step: dict[str, Parameters]) -> dict[str, Parameters]:
@@ -56,11 +61,11 @@ def _one_degradation(step: dict[str, Parameters]) -> dict[str, Parameters]:
 
 
 _Step = Annotated[
-    Annotated[str, Tag("mix")]
+    Annotated[str, AfterValidator(_joined), Tag("mix")]
     | Annotated[dict[str, Parameters], AfterValidator(_one_degradation), Tag("degradation")],
     Discriminator(lambda step: "mix" if isinstance(step, str) else "degradation"),
 ]
-Mix = Annotated[tuple[_Step, ...], BeforeValidator(_parts_of_text)]
+Mix = Annotated[tuple[_Step, ...], BeforeValidator(_as_list)]
 """A mix as a spec holds it: words, and mappings of one degradation to its parameters."""
 
 
@@ -122,7 +127,8 @@ def steps_of(
     for index, part in enumerate(mix):
         if isinstance(part, str):
             try:
-                steps += opened(beside(file, part), find, within)
+                for name in parts(part):
+                    steps += opened(beside(file, name), find, within)
             except UsageError as error:
                 where = place(document, (*at, index), file)
                 raise SpecError(f"{where}: {error}") from error
