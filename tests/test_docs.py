@@ -71,6 +71,26 @@ def test_the_guides_suite_is_scored_by_the_guides_command(workplace: Path) -> No
     table = pd.read_csv(workplace / "runs/night_suite/leaderboard.csv")
     psnr = table[table["metric"] == "psnr"].set_index("task")["value"]
     assert psnr["night"] > psnr["night_s25"]
+    assert abs(psnr["night"] - psnr["night_rain"]) > 0.1
+
+
+def test_the_guides_data_set_mix_and_suite_are_under_thirty_lines_in_all() -> None:
+    lines = [line for block in blocks("yaml") for line in block.splitlines()]
+    written = [line for line in lines if not line.startswith("# file:")]
+    assert len(blocks("yaml")) == 3
+    assert len(written) < 30
+    assert f"Three YAML files, {len(written)} lines in all" in GUIDE
+
+
+def test_the_guides_mix_degrades_a_photograph_by_the_guides_command(workplace: Path) -> None:
+    photograph = np.full((64, 96, 3), 60, np.uint8)
+    PIL.Image.fromarray(photograph).save(workplace / "photo.png")
+    command = re.search(r"`(restorebench degrade photo.png --mix drizzle[^`]*)`", GUIDE)
+    assert command is not None
+    done = restorebench_in(workplace, command[1])
+    assert done.returncode == 0, done.stderr
+    with PIL.Image.open(workplace / "drizzle.png") as image:
+        assert np.array(image).mean() > photograph.mean() + 10
 
 
 def test_the_readme_lists_every_method_and_every_dependency() -> None:

@@ -15,9 +15,11 @@ from restorebench.degradation import Degradation
 from restorebench.errors import SpecError, UnknownNameError, UsageError
 from restorebench.image import Pixels
 from restorebench.noise import GaussianNoise
+from restorebench_benchmarks import MIXES
 from restorebench_benchmarks.degradations import Haze, LowLight, LowResolution, RainStreaks
 from restorebench_benchmarks.mixing import drawn, mixed
 
+ROOT = Path(__file__).resolve().parents[2]
 CATALOG = Catalog.installed()
 COFFEE: Pixels = skimage.data.coffee()[100:196, 200:328]
 HAZE, RAIN = (
@@ -176,3 +178,16 @@ def test_a_wrong_parameter_is_named_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(TASK.format(mix="storm.yaml"))
     with pytest.raises(SpecError, match=r"storm.yaml:5:5: haze: airlight must be .* from 0 to 1"):
         CATALOG.task(str(tmp_path / "mine.yaml"))
+
+
+def test_the_document_states_every_degradation_and_every_mix_as_it_is() -> None:
+    text = (ROOT / "docs" / "degradations.md").read_text(encoding="utf-8")
+    before, mixes = text.split("## The mixes")
+    for name in CATALOG.names("degradations"):
+        assert f"| `{name}` |" in before
+    for name in CATALOG.names("mixes"):
+        row = next(line for line in mixes.splitlines() if line.startswith(f"| `{name}` |"))
+        stated = (MIXES / f"{name}.yaml").read_text(encoding="utf-8").split("steps:")[1]
+        for line in stated.strip().splitlines():
+            assert f"`{line.strip().removeprefix('- ')}`" in row
+        assert CATALOG.mix_spec(name).source in row
