@@ -61,7 +61,8 @@ def say_written(files: list[Path]) -> None:
     """Print which files were written."""
     from rich.text import Text
 
-    console().print(Text(f"written: {', '.join(map(str, files))}", "dim"))
+    names = [name if name.isprintable() else ascii(name) for name in map(str, files)]
+    console().print(Text(f"written: {', '.join(names)}", "dim"))
 
 
 def show(board: Leaderboard, style: Any) -> None:
