@@ -188,10 +188,12 @@ def degrade(
     """Apply a mix in order, and store the result as the protocol says.
 
     A mix with Gaussian noise is clipped and quantised by the scheme; any other is rounded to 8 bit,
-    as the files of the real sets are.
+    as the files of the real sets are. Noise that another degradation follows is always clipped,
+    since degradations take images in [0, 1].
     """
-    for degradation, rng in zip(mix, rngs, strict=True):
-        if isinstance(degradation, GaussianNoise) and not scheme.clip:
+    for position, (degradation, rng) in enumerate(zip(mix, rngs, strict=True), start=1):
+        last = position == len(mix)
+        if isinstance(degradation, GaussianNoise) and last and not scheme.clip:
             scene = replace(scene, image=degradation.added(scene, rng))
         else:
             scene = replace(scene, image=degradation.apply(scene, rng))

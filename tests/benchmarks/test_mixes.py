@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.catalog import Catalog
-from restorebench.degradation import Degradation
+from restorebench.degradation import Degradation, Scene
 from restorebench.errors import SpecError, UnknownNameError, UsageError
 from restorebench.image import Pixels
-from restorebench.noise import GaussianNoise
+from restorebench.noise import GaussianNoise, degrade
 from restorebench_benchmarks import MIXES
 from restorebench_benchmarks.degradations import Haze, LowLight, LowResolution, RainStreaks
 from restorebench_benchmarks.mixing import drawn, mixed
@@ -106,6 +106,18 @@ def test_photographs_and_seeds_have_a_rain_of_their_own() -> None:
     assert len({rain[8:].tobytes() for rain in rains}) == 3
 
 
+@pytest.mark.parametrize("after", ["x2", "jpeg", "low_light", "motion_blur", "snow"])
+def test_noise_that_a_protocol_leaves_unclipped_is_clipped_before_another_step(after: str) -> None:
+    scheme = CATALOG.noise("restormer-per-image")
+    assert not scheme.clip
+    mix = [GaussianNoise(sigma=100), *degradations(after)]
+    rngs = [np.random.default_rng(seed) for seed in (0, 1)]
+    result = degrade(Scene(COFFEE / 255.0), mix, rngs, scheme)
+    assert 0 <= result.min() <= result.max() <= 1  # false for NaN, too
+    alone = degrade(Scene(COFFEE / 255.0), mix[:1], rngs[:1], scheme)
+    assert alone.min() < 0 < 1 < alone.max()
+
+
 @pytest.mark.parametrize("text", ["haze+", "+haze", "haze++rain", "", " "])
 def test_a_text_that_joins_nothing_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"joined as in haze\+rain"):
@@ -178,6 +190,17 @@ def test_a_wrong_parameter_is_named_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(TASK.format(mix="storm.yaml"))
     with pytest.raises(SpecError, match=r"storm.yaml:5:5: haze: airlight must be .* from 0 to 1"):
         CATALOG.task(str(tmp_path / "mine.yaml"))
+
+
+def test_a_plugin_provides_mixes_as_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "mixes").mkdir()
+    storm = "name: storm\ntitle: Storm\nsource: here\nsteps: snow+haze\n"
+    (tmp_path / "mixes" / "storm.yaml").write_text(storm)
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text("from pathlib import Path\nMIXES = {'m': Path(__file__).parent / 'mixes'}\n")
+    catalog = Catalog.installed([plugin])
+    assert "storm" in catalog.names("mixes")
+    assert [step.name for step in catalog.mix("storm+rain")] == ["snow", "haze", "rain_streaks"]
 
 
 def test_the_document_states_every_degradation_and_every_mix_as_it_is() -> None:
