@@ -26,7 +26,7 @@ from restorebench.errors import SetupError, SpecError, UnknownNameError, UsageEr
 from restorebench.folder import FolderDataset
 from restorebench.layout import DatasetSpec
 from restorebench.metrics import Metric
-from restorebench.mix import MixSpec, MixStep, built, opened, parts, steps_of
+from restorebench.mix import MixSpec, MixStep, built, joined, steps_of
 from restorebench.noise import NoiseScheme
 from restorebench.protocol import Protocol, ProtocolSpec
 from restorebench.provided import Provided, by_packages, by_plugins
@@ -239,11 +239,7 @@ class Catalog:
             UnknownNameError: if no mix has a name.
             UsageError: if the text joins nothing, or a file is wrong.
         """
-        try:
-            names = parts(text)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-        return tuple(step for name in names for step in opened(name, self._mix))
+        return joined(text, self._mix)
 
     def degradation(self, step: MixStep) -> Degradation:
         """Return one degradation of a mix with its parameters.

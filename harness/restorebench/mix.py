@@ -95,6 +95,19 @@ Finder = Callable[[str], tuple[MixSpec, Document, str]]
 """Returns the mix of a name or YAML path, with its document and the file that holds it."""
 
 
+def joined(text: str, find: Finder) -> tuple[MixStep, ...]:
+    """Return the steps of mixes joined by ``+``, in order; as `opened`.
+
+    Raises:
+        UsageError: if the text joins nothing.
+    """
+    try:
+        names = parts(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return tuple(step for name in names for step in opened(name, find))
+
+
 def opened(name: str, find: Finder, within: tuple[str, ...] = ()) -> tuple[MixStep, ...]:
     """Return the steps of a mix, those of the mixes it names included.
 
