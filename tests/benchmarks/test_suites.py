@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import PIL.Image
 import pytest
 from ruamel.yaml import YAML
+from scipy.io import savemat
 
 import restorebench
 from restorebench.catalog import Catalog
+from restorebench.errors import DataError
 
 CATALOG = Catalog.installed()
 NAMES = CATALOG.names("suites")
@@ -42,6 +49,7 @@ def test_a_sample_never_goes_by_the_name_of_the_real_set() -> None:
                 assert task.real.dataset.title not in task.sample.title
 
 
+SIGMAS = (15, 25, 50)
 NOISE = ["bsd68_s15", "bsd68_s25", "bsd68_s50"]
 NOISE_X2 = ["bsd68_s15_x2", "bsd68_s25_x2", "bsd68_s50_x2"]
 
@@ -58,10 +66,28 @@ NOISE_X2 = ["bsd68_s15_x2", "bsd68_s25_x2", "bsd68_s50_x2"]
         ("noise_haze_x2", [*NOISE_X2, "sots_outdoor_x2"]),
         ("rain_haze_x2", ["rain100l_x2", "sots_outdoor_x2"]),
         ("three_deg_x2", [*NOISE_X2, "rain100l_x2", "sots_outdoor_x2"]),
+        ("denoise", [f"{name}_s{s}" for name in ("bsd68", "urban100", "kodak24") for s in SIGMAS]),
+        ("real", ["sidd_val", "real_rain", "rtts"]),
     ],
 )
 def test_columns_are_those_of_the_papers(name: str, tasks: list[str]) -> None:
     assert columns(name) == tasks
+
+
+def test_cdd11_has_eleven_columns_each_with_a_sample_of_its_own_mix() -> None:
+    suite = CATALOG.suite("cdd11")
+    assert len(suite.tasks) == 11
+    assert "eleven" in suite.average
+    mixes = {task.sample.mix for task in suite.tasks if task.sample is not None}
+    assert len(mixes) == 11
+    for task in suite.tasks:
+        assert task.sample is not None
+        assert len(task.sample.mix) == len(task.title.split("+"))
+
+
+def test_real_photographs_are_asked_for_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"was not found and task .* has no sample"):
+        restorebench.run("real", ["identity"], out=tmp_path / "run")
 
 
 def test_every_column_is_scored_on_the_sample(tmp_path: Path) -> None:
@@ -88,3 +114,49 @@ def _text(name: str) -> str:
     import restorebench_benchmarks
 
     return (restorebench_benchmarks.SUITES / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+CONTRAST = """\
+from restorebench.metrics import Metric
+METRICS = {
+    "contrast": Metric(
+        title="Contrast", unit="", digits=3, higher_is_better=True,
+        score=lambda restored: float(restored.std()), needs_target=False,
+    )
+}
+"""
+BLIND = """\
+name: blind
+version: 1
+title: Without a reference
+source: a test
+colour: rgb
+value_range: float [0, 1], clamped
+rounding: none
+centre_crop: 16
+metrics: {contrast: contrast}
+noise: keyed
+"""
+
+
+def test_real_photographs_are_scored_without_a_reference(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("test/real/rtts", "test/real/rain"):
+        (tmp_path / folder).mkdir(parents=True)
+        pixels = rng.integers(0, 256, (32, 48, 3), np.uint8)
+        PIL.Image.fromarray(pixels).save(tmp_path / folder / "1.png")
+    (tmp_path / "SIDD").mkdir()
+    for kind in ("Noisy", "Gt"):
+        name = f"Validation{kind}BlocksSrgb"
+        blocks = rng.integers(0, 256, (1, 2, 256, 256, 3), np.uint8)
+        savemat(tmp_path / "SIDD" / f"{name}.mat", {name: blocks})
+    (tmp_path / "contrast.py").write_text(CONTRAST)
+    (tmp_path / "blind.yaml").write_text(BLIND)
+    arguments = "--suite real -m identity --data-root . --limit 1 --protocol blind.yaml"
+    more = "--plugin contrast.py --out run"
+    line = [sys.executable, "-m", "restorebench", "run", *f"{arguments} {more}".split()]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    records = pd.read_csv(tmp_path / "run" / "records.csv")
+    assert list(records["task"]) == ["sidd_val", "real_rain", "rtts"]
+    assert records["contrast"].between(0.2, 0.4).all()
