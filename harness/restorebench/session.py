@@ -93,10 +93,9 @@ class Session:
         self._records = []
         keep_freed_memory()
         started = datetime.now(UTC)
-        name = f"{started:%Y%m%dT%H%M%S.%f}-{os.getpid()}"
-        with Store(self.out, name) as store:
+        with Store(self.out, f"{started:%Y%m%dT%H%M%S}-{os.getpid()}") as store:
             self._sessions = _write_manifest(
-                self.out, name, started, self.plans, self.options.device
+                self.out, store.session, started, self.plans, self.options.device
             )
             for record in measure(self.plans, store):
                 self._records.append(record)

@@ -5,7 +5,8 @@
     RUN/.lock                      held by the one process that writes
 
 A journal belongs to one session and is never changed afterwards, so a kill can only tear its last
-line; that image is measured again.
+line; that image is measured again. Sessions are numbered in the order in which they got the lock,
+since the clock may have been set back between two of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,21 +27,26 @@ from restorebench.errors import OutputFolderError, StoreError
 from restorebench.record import Record
 
 
+UNFINISHED = ".unfinished"
+
+
 class Store:
     """The records of a run folder; a context manager that holds the folder's lock.
 
     Args:
         folder: the run folder; made if it is not there.
-        session: name of this session's journal.
+        label: what tells this session from those of other folders that it may be merged with.
 
     Raises:
         OutputFolderError: if the folder cannot be written.
         StoreError: if another process writes to it, or a journal is damaged.
     """
 
-    def __init__(self, folder: Path, session: str) -> None:
+    def __init__(self, folder: Path, label: str) -> None:
         self.folder = folder
-        self.session = session
+        self.label = label
+        self.session = ""
+        """This session's number and label; known as soon as the lock is held."""
         self._lock = FileLock(folder / ".lock", timeout=0)
         self._journal: TextIO | None = None
         self._records: dict[str, Record] = {}
@@ -64,6 +71,9 @@ class Store:
         """Read what is stored and begin a journal; without either, leave the folder to others."""
         try:
             self._records = read_journals(self.folder)
+            for torn in self.folder.rglob(f".*{UNFINISHED}"):  # of a session that was killed
+                torn.unlink()
+            self.session = f"{_last_number(self.folder) + 1:04}-{self.label}"
             path = self.folder / "journal" / f"{self.session}.jsonl"
             # Never an older journal: its last line may be torn, and would spoil the next.
             self._journal = path.open("x", encoding="utf-8")
@@ -111,24 +121,48 @@ def read_journals(folder: Path) -> dict[str, Record]:
     """Return the records of a run folder by key; a success counts more than a failure.
 
     Raises:
-        StoreError: if a line that was written in full is no record.
+        StoreError: if a line that was written in full is no record, or not the one that its key
+            was made for.
     """
     records: dict[str, Record] = {}
-    for path in sorted((folder / "journal").glob("*.jsonl")):
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-        # Each line ends in a newline, so what follows the last one is a torn line or nothing.
-        for number, line in enumerate(lines[:-1], 1):
-            try:
-                record = Record.model_validate_json(line)
-            except ValidationError as error:
-                raise StoreError(
-                    f"{path}:{number} is no record; the file was changed or damaged. "
-                    "Delete it to measure its images again"
-                ) from error
+    for path in _journals(folder):
+        for record in _read_journal(path):
             known = records.get(record.key)
             if known is None or known.error is not None:
                 records[record.key] = record
     return records
+
+
+def _read_journal(path: Path) -> Iterator[Record]:
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror})") from error
+    # Each line ends in a newline, so what follows the last one is a torn line or nothing.
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            record = Record.model_validate_json(line)
+        except ValidationError as error:
+            raise _damage(path, number, "is no record") from error
+        if record.key != record.identity.key:
+            raise _damage(path, number, "is not what its key was made for")
+        yield record
+
+
+def _damage(path: Path, number: int, what: str) -> StoreError:
+    return StoreError(
+        f"{path}:{number} {what}; the file was changed or damaged. "
+        "Delete it to measure its images again"
+    )
+
+
+def _journals(folder: Path) -> list[Path]:
+    return sorted((folder / "journal").glob("*.jsonl"))
+
+
+def _last_number(folder: Path) -> int:
+    numbers = [path.name.partition("-")[0] for path in _journals(folder)]
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:
@@ -140,7 +174,7 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
     data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -148,8 +182,8 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)
             Path(name).replace(path)
-        except OSError:
-            Path(name).unlink()
+        except BaseException:  # an interrupt, too, must leave no half of a file behind
+            Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise OutputFolderError(

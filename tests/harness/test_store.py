@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_a_torn_last_line_is_measured_again_and_costs_nothing_else(tmp_path: Pat
     with Store(tmp_path, "one") as store:
         store.append(record("a", psnr=30.0))
         store.append(record("b", psnr=31.0))
-    journal = tmp_path / "journal" / "one.jsonl"
+    journal = tmp_path / "journal" / "0001-one.jsonl"
     journal.write_bytes(journal.read_bytes()[:-20])
     with Store(tmp_path, "two") as store:
         assert store.find(record("a").key) is not None
@@ -68,9 +69,9 @@ def test_a_damaged_line_is_named_not_skipped(tmp_path: Path) -> None:
     with Store(tmp_path, "one") as store:
         store.append(record("a", psnr=30.0))
         store.append(record("b", psnr=31.0))
-    journal = tmp_path / "journal" / "one.jsonl"
+    journal = tmp_path / "journal" / "0001-one.jsonl"
     journal.write_text(journal.read_text().replace('"schema_version":1', '"schema_version":7', 1))
-    with pytest.raises(StoreError, match=r"one\.jsonl:1 is no record"):
+    with pytest.raises(StoreError, match=r"0001-one\.jsonl:1 is no record"):
         read_journals(tmp_path)
 
 
@@ -111,10 +112,10 @@ def test_a_second_process_is_refused_while_the_first_writes(tmp_path: Path) -> N
 def test_a_damaged_folder_is_not_kept_locked(tmp_path: Path) -> None:
     with Store(tmp_path, "one") as store:
         store.append(record("a", psnr=30.0))
-    journal = tmp_path / "journal" / "one.jsonl"
+    journal = tmp_path / "journal" / "0001-one.jsonl"
     journal.write_text("no record\n")
     for session in ("two", "three"):
-        with pytest.raises(StoreError, match=r"one\.jsonl:1 is no record"):
+        with pytest.raises(StoreError, match=r"0001-one\.jsonl:1 is no record"):
             Store(tmp_path, session).__enter__()
     journal.unlink()
     with Store(tmp_path, "four") as store:
@@ -124,11 +125,58 @@ def test_a_damaged_folder_is_not_kept_locked(tmp_path: Path) -> None:
 def test_a_session_never_writes_to_an_older_journal(tmp_path: Path) -> None:
     with Store(tmp_path, "one") as store:
         store.append(record("a", psnr=30.0))
-    journal = tmp_path / "journal" / "one.jsonl"
+    journal = tmp_path / "journal" / "0001-one.jsonl"
     journal.write_bytes(journal.read_bytes()[:-20])
-    with pytest.raises(OutputFolderError):
-        Store(tmp_path, "one").__enter__()
-    assert read_journals(tmp_path) == {}
+    with Store(tmp_path, "one") as store:
+        store.append(record("b", psnr=31.0))
+    assert sorted(p.name for p in journal.parent.iterdir()) == ["0001-one.jsonl", "0002-one.jsonl"]
+    assert set(read_journals(tmp_path)) == {record("b").key}
+
+
+def test_sessions_are_ordered_by_the_lock_and_not_by_the_clock(tmp_path: Path) -> None:
+    labels = ["2026-11-21", "2026-11-20", "1970-01-01"]  # the clock is set back twice
+    for label in labels:
+        with Store(tmp_path, label) as store:
+            store.append(record("a", error=f"failed on {label}"))
+    assert store.session == "0003-1970-01-01"
+    assert read_journals(tmp_path)[record("a").key].error == "failed on 1970-01-01"
+
+
+def test_a_record_under_a_key_that_is_not_its_own_is_named(tmp_path: Path) -> None:
+    with Store(tmp_path, "one") as store:
+        store.append(record("a", psnr=30.0))
+    journal = tmp_path / "journal" / "0001-one.jsonl"
+    journal.write_text(journal.read_text().replace('"weights":"none needed"', '"weights":"good"'))
+    with pytest.raises(StoreError, match=r"0001-one\.jsonl:1 is not what its key was made for"):
+        read_journals(tmp_path)
+
+
+def test_what_a_killed_session_left_half_written_is_cleared(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from restorebench.store import write_atomically\n"
+        "os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_atomically(Path(sys.argv[1]) / 'deep' / 'table', 'x')"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)])
+    assert killed.returncode == -signal.SIGKILL
+    assert [p.name[:7] for p in (tmp_path / "deep").iterdir()] == [".table."]
+    with Store(tmp_path, "next"):
+        assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_an_interrupt_leaves_the_old_file_and_no_half_of_a_new_one(tmp_path: Path) -> None:
+    path = write_atomically(tmp_path / "table", "old")
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from restorebench.store import write_atomically\n"
+        "os.fsync = lambda handle: signal.raise_signal(signal.SIGINT)\n"
+        "write_atomically(Path(sys.argv[1]) / 'table', 'new')"
+    )
+    stopped = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True)
+    assert b"KeyboardInterrupt" in stopped.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["table"]
+    assert path.read_text() == "old"
 
 
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
