@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import pickletools
 import re
 import warnings
 import zipfile
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +26,7 @@ from torch import nn
 
 from restorebench.errors import WeightsError
 from restorebench.method import Weights
+from restorebench.pickles import check_depth, names_in
 from restorebench.state_dict import check_values, choose, coverage, misfit, try_on
 
 # Lightning files of this field hold their command line as a Namespace. Building one calls no code
@@ -35,6 +36,10 @@ HARMLESS: list[Callable[..., object] | tuple[Callable[..., object], str]] = [Nam
 
 HEAD_BYTES = 4096
 SAFETENSORS_HEADER_LIMIT = 100_000_000
+# In a file of torch before 1.6: magic number, version, system, the object, names of its storages.
+LEGACY_PICKLES = 5
+# Ten times what a network of this field takes with its optimiser; read into memory as a whole.
+MAX_BYTES = 16_000_000_000
 
 # First bytes, and what such a file is.
 FOREIGN = (
@@ -101,10 +106,12 @@ def _read(path: Path) -> tuple[object, str]:
         if not path.is_file():
             raise WeightsError(_absence(path))
         with path.open("rb") as stream:
+            size = path.stat().st_size
+            if size > MAX_BYTES:
+                raise WeightsError(f"{size} bytes are over the limit of {MAX_BYTES // 10**9} GB")
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             stream.seek(0)
-            head = stream.read(HEAD_BYTES)
-            reader = _reader(head, path.stat().st_size)
+            reader = _reader(stream.read(HEAD_BYTES), size)
             stream.seek(0)
             return _guarded(reader, stream), sha256
     except OSError as error:
@@ -144,7 +151,7 @@ def _reader(head: bytes, size: int) -> Callable[[BinaryIO], object]:
     if head.startswith(b"PK"):
         return _read_zip
     if head.startswith(b"\x80"):
-        return _read_torch
+        return _read_legacy
     header = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and header <= SAFETENSORS_HEADER_LIMIT:
         if 8 + header > size:
@@ -190,19 +197,49 @@ def _read_torch(stream: BinaryIO) -> object:
         return torch.load(stream, map_location="cpu", weights_only=True)
 
 
-def _read_zip(stream: BinaryIO) -> object:
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise WeightsError(f"a zip or torch file cut off or damaged ({error})") from error
-    if not any(_is_pickle_of_torch(name) for name in names):
-        inside = ", ".join(names[:3]) or "nothing"
-        raise WeightsError(f"a zip archive, not a checkpoint; unpack it first. It holds: {inside}")
-    if any(name.endswith("/constants.pkl") for name in names):
-        raise WeightsError(f"a TorchScript program, which is code; {RESAVE}")
+def _read_legacy(stream: BinaryIO) -> object:
+    # What is no pickle is left to torch, which says what it found instead.
+    with suppress(ValueError, LookupError, TypeError, AssertionError):
+        for _ in range(LEGACY_PICKLES):
+            check_depth(stream)
     stream.seek(0)
     return _read_torch(stream)
+
+
+def _read_zip(stream: BinaryIO) -> object:
+    try:
+        pickles = _pickles_in_zip(stream)
+    except zipfile.BadZipFile as error:
+        raise WeightsError(f"a zip or torch file cut off or damaged ({error})") from error
+    for pickle in pickles:
+        with suppress(ValueError, LookupError, TypeError, AssertionError):
+            check_depth(pickle)
+    stream.seek(0)
+    return _read_torch(stream)
+
+
+def _pickles_in_zip(stream: BinaryIO) -> list[BytesIO]:
+    """Return the pickles of a torch file, after checking that it is one.
+
+    Raises:
+        WeightsError: if it is another kind of zip file, or unpacks to more than it is.
+    """
+    with zipfile.ZipFile(stream) as archive:
+        entries = archive.infolist()
+        names = [entry.filename for entry in entries]
+        if not any(_is_pickle_of_torch(name) for name in names):
+            inside = ", ".join(names[:3]) or "nothing"
+            raise WeightsError(
+                f"a zip archive, not a checkpoint; unpack it first. It holds: {inside}"
+            )
+        if any(name.endswith("/constants.pkl") for name in names):
+            raise WeightsError(f"a TorchScript program, which is code; {RESAVE}")
+        unpacked, size = sum(entry.file_size for entry in entries), stream.seek(0, SEEK_END)
+        if unpacked > size:  # torch.save compresses nothing
+            raise WeightsError(
+                f"refused: {size} bytes that unpack to {unpacked}; save it again with torch.save"
+            )
+        return [BytesIO(archive.read(e)) for e in entries if _is_pickle_of_torch(e.filename)]
 
 
 def _is_pickle_of_torch(name: str) -> bool:
@@ -215,7 +252,7 @@ def _reason(error: Exception, stream: BinaryIO) -> str:
     text = str(error).rpartition("WeightsUnpickler error:")[2].strip()
     if match := re.search(r"GLOBAL (\S+)", text):
         return f"refused: reading it would mean to run or build {match[1]}; {RESAVE}"
-    if names := _globals(stream):
+    if names := names_in(_first_pickle(stream)):
         return (
             "refused: a pickle of protocol 4 or 5, which cannot be read without running what it "
             f"names: {', '.join(names[:3])}; {RESAVE}"
@@ -224,37 +261,11 @@ def _reason(error: Exception, stream: BinaryIO) -> str:
     return f"damaged or cut off, or not written by torch.save ({type(error).__name__}: {line})"
 
 
-def _globals(stream: BinaryIO) -> list[str]:
-    """Return the classes and functions that a pickle of protocol 4 or 5 names; runs nothing.
-
-    Torch's safe reader gives up at the first opcode of these protocols, before any name.
-    """
-    found: list[str] = []
-    pushed: list[str] = []  # every string, in order: a name follows its module
-    memo: list[str] = []
-    top = ""  # the top of the stack, if it is a string
+def _first_pickle(stream: BinaryIO) -> BinaryIO:
+    stream.seek(0)
+    is_zip = stream.read(2) == b"PK"
+    stream.seek(0)
     try:
-        for opcode, argument, _ in pickletools.genops(_pickle(stream)):
-            if opcode.name == "MEMOIZE":
-                memo.append(top)
-                continue
-            if opcode.name == "STACK_GLOBAL":
-                found.append(".".join(pushed[-2:]))
-            is_recall = opcode.name in ("BINGET", "LONG_BINGET")
-            value = memo[int(argument or 0)] if is_recall else argument
-            top = value if isinstance(value, str) else ""
-            pushed += [top] if top else []
-    except Exception:  # damaged bytes again; what was found till here is all there is to say
-        pass
-    # What every checkpoint names comes last, so that it does not hide anything.
-    return sorted(set(found), key=lambda name: name.startswith(("torch.", "collections.")))
-
-
-def _pickle(stream: BinaryIO) -> BinaryIO:
-    stream.seek(0)
-    if stream.read(2) == b"PK":
-        with zipfile.ZipFile(stream) as archive:
-            name = next(name for name in archive.namelist() if _is_pickle_of_torch(name))
-            return BytesIO(archive.read(name))
-    stream.seek(0)
-    return stream
+        return _pickles_in_zip(stream)[0] if is_zip else stream
+    except Exception:  # a damaged archive names nothing
+        return BytesIO()

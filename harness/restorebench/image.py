@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import struct
 import warnings
 import zlib
@@ -27,6 +28,8 @@ Element = TypeVar("Element", bound=np.generic)
 FORMATS = ("PNG", "JPEG", "BMP")
 MIN_SIDE = 16
 MAX_PIXELS = 100_000_000
+# Whatever holds that many pixels of 8-bit RGB is smaller, unless it is padded with something else.
+MAX_BYTES = 4 * MAX_PIXELS
 
 _MODES = {
     "L": "a greyscale image; the benchmarks are defined on the colour version of the set",
@@ -43,7 +46,7 @@ def read_image(path: Path) -> Pixels:
 
     Raises:
         ImageError: if the file is missing, damaged, no PNG, JPEG or BMP, larger than 100
-            megapixels, or holds anything but three channels of 8 bits.
+            megapixels or 400 MB, or holds anything but one image of three channels of 8 bits.
     """
     with _opened(path) as image:
         image.load()
@@ -92,6 +95,7 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
     """Open an image of an accepted kind; whatever goes wrong becomes one `ImageError`."""
     try:
         # Opened here, since Pillow leaves a file open that fails at its first byte.
+        _check_file(path)
         with path.open("rb") as file, warnings.catch_warnings():
             # Pillow warns of large images and refuses very large ones; our own limit is lower.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
@@ -113,12 +117,24 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
         raise ImageError(f"{path}: damaged image ({error}); fetch the file again") from error
 
 
+def _check_file(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise ImageError(f"{path}: not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise ImageError(
+            f"{path}: {status.st_size} bytes are over the limit of {MAX_BYTES // 1_000_000} MB"
+        )
+
+
 def _check_kind(path: Path, image: PIL.Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(
             f"{path}: {image.width}x{image.height} pixels are over the limit of "
             f"{MAX_PIXELS // 1_000_000} megapixels; cut it into smaller images"
         )
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        raise ImageError(f"{path}: {frames} images in one file; save the one that is meant")
     if image.mode.startswith(("I", "F")) or (image.format == "PNG" and _png_depth(path) > 8):
         raise ImageError(f"{path}: a 16-bit image; save it as 8-bit RGB")
     if image.mode in ("L", "LA", "1"):

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import pickle
+import re
 import tarfile
 import zipfile
 from argparse import Namespace
@@ -688,3 +689,56 @@ def test_flipped_bits_load_or_are_refused(
     for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
         damaged[position] ^= 1 << data.draw(st.integers(0, 7))
     loads_or_refuses(folder, bytes(damaged))
+
+
+def rezipped(content: bytes, replaced: dict[str, bytes], compression: int) -> bytes:
+    """Return a torch file with some entries replaced, by the suffix of their names."""
+    stream = BytesIO()
+    with (
+        zipfile.ZipFile(BytesIO(content)) as old,
+        zipfile.ZipFile(stream, "w", compression) as new,
+    ):
+        for entry in old.infolist():
+            suffix = entry.filename.rpartition("/")[2]
+            new.writestr(entry.filename, replaced.get(suffix, old.read(entry)))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("levels", [101, 2_000_000])
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_pickle_of_nested_tuples_is_refused_before_it_can_end_the_process(
+    network: Restormer, tmp_path: Path, levels: int, legacy: bool
+) -> None:
+    # A dict whose key is a tuple in a tuple in a tuple ...: hashing it overflows the stack.
+    content = b"\x80\x02})" + b"\x85" * levels + b"K\x01s."
+    if not legacy:
+        whole = saved(tmp_path, {"x": torch.zeros(1)}).read_bytes()
+        content = rezipped(whole, {"data.pkl": content}, zipfile.ZIP_STORED)
+    path = tmp_path / "deep.ckpt"
+    path.write_bytes(content)
+    assert "refused: its values are nested deeper than 100 levels" in failure(network, path)
+
+
+def test_lists_and_dicts_that_grow_are_not_taken_for_deep_ones(
+    network: Restormer, trained: State, tmp_path: Path
+) -> None:
+    many: dict[str, Any] = {"epochs": [{"epoch": n, "loss": (n, [n])} for n in range(5000)]}
+    assert load_weights(network, saved(tmp_path, {**many, "state_dict": trained})).strict
+
+
+def test_a_torch_file_that_unpacks_to_more_than_it_is_is_refused(
+    network: Restormer, tmp_path: Path
+) -> None:
+    whole = saved(tmp_path, {"x": torch.zeros(3_000_000)}).read_bytes()
+    path = tmp_path / "bomb.ckpt"
+    path.write_bytes(rezipped(whole, {}, zipfile.ZIP_DEFLATED))
+    assert re.search(r"refused: \d+ bytes that unpack to 1200\d{4}", failure(network, path))
+
+
+def test_a_file_larger_than_any_checkpoint_is_refused_unread(
+    network: Restormer, tmp_path: Path
+) -> None:
+    with (tmp_path / "huge.ckpt").open("wb") as file:
+        file.truncate(16_000_000_001)  # sparse: takes no room
+    message = failure(network, tmp_path / "huge.ckpt")
+    assert "16000000001 bytes are over the limit of 16 GB" in message

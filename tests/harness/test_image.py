@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -25,13 +26,13 @@ def png(path: Path, pixels: np.ndarray = GRADIENT, mode: str | None = None) -> P
     return path
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    crc = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + crc
+
+
 def png_16_bit_rgb(path: Path) -> Path:
     """Write a 16-bit RGB PNG by hand; Pillow cannot write one, but reads it as 8 bit."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        crc = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + crc
-
     header = struct.pack(">IIBBBBB", 24, 20, 16, 2, 0, 0, 0)
     rows = b"".join(b"\0" + bytes(24 * 6) for _ in range(20))
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -100,6 +101,47 @@ def test_an_image_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(ImageError, match=r"exceeds limit|over the limit"):
         read_image(path)
+
+
+@pytest.mark.parametrize("before_pixels", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [(b"zTXt", b"x\0\0"), (b"iTXt", b"x\0\1\0\0\0"), (b"iCCP", b"x\0\0")],
+    ids=["zTXt", "iTXt", "iCCP"],
+)
+def test_a_bomb_in_a_chunk_beside_the_pixels_is_refused(
+    tmp_path: Path, kind: bytes, head: bytes, before_pixels: bool
+) -> None:
+    path = png(tmp_path / "a.png")
+    content = path.read_bytes()
+    at = 33 if before_pixels else len(content) - 12  # after the header, or before the end
+    bomb = chunk(kind, head + zlib.compress(bytes(100_000_000), 9))
+    path.write_bytes(content[:at] + bomb + content[at:])
+    with pytest.raises(ImageError, match="Decompressed data too large"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "MPO"])
+def test_several_images_in_one_file_are_refused(tmp_path: Path, kind: str) -> None:
+    first, second = PIL.Image.fromarray(GRADIENT), PIL.Image.fromarray(255 - GRADIENT)
+    path = tmp_path / "a.png"
+    first.save(path, kind, save_all=True, append_images=[second])
+    with pytest.raises(ImageError, match="2 images in one file; save the one that is meant"):
+        read_image(path)
+
+
+def test_a_file_larger_than_any_image_is_refused_unread(tmp_path: Path) -> None:
+    path = png(tmp_path / "a.png")
+    with path.open("r+b") as file:
+        file.truncate(400_000_001)  # sparse: takes no room
+    with pytest.raises(ImageError, match="400000001 bytes are over the limit of 400 MB"):
+        read_image(path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="not a regular file"):
+        read_image(tmp_path / "a.png")
 
 
 @given(st.binary(max_size=400), st.integers(0, 60))
