@@ -26,7 +26,6 @@ from pydantic import ValidationError
 from restorebench.errors import OutputFolderError, StoreError
 from restorebench.record import Record
 
-
 UNFINISHED = ".unfinished"
 
 
@@ -118,7 +117,10 @@ class Store:
 
 
 def read_journals(folder: Path) -> dict[str, Record]:
-    """Return the records of a run folder by key; a success counts more than a failure.
+    """Return the records of a run folder by key.
+
+    A success counts more than a failure, and of two successes the one with more scores: a metric
+    may have become computable since. Otherwise a success stays, and a failure gives way.
 
     Raises:
         StoreError: if a line that was written in full is no record, or not the one that its key
@@ -128,7 +130,7 @@ def read_journals(folder: Path) -> dict[str, Record]:
     for path in _journals(folder):
         for record in _read_journal(path):
             known = records.get(record.key)
-            if known is None or known.error is not None:
+            if known is None or known.error is not None or len(record.scores) > len(known.scores):
                 records[record.key] = record
     return records
 

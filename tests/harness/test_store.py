@@ -86,6 +86,15 @@ def test_a_success_supersedes_a_failure_and_never_the_other_way_round(tmp_path: 
     assert read_journals(tmp_path)[record("a").key].scores == {"psnr": 30.0}
 
 
+def test_a_record_that_holds_more_scores_supersedes_one_with_fewer(tmp_path: Path) -> None:
+    with Store(tmp_path, "1") as store:
+        store.append(record("a", psnr=30.0))
+        store.append(record("a", psnr=30.0, lpips=0.1))
+    with Store(tmp_path, "2") as store:
+        store.append(record("a", psnr=30.0))
+    assert read_journals(tmp_path)[record("a").key].scores == {"psnr": 30.0, "lpips": 0.1}
+
+
 @pytest.mark.parametrize(
     "change", [{"weights": "x"}, {"data_fingerprint": "x"}, {"protocol": "x"}, {"code": "x"}]
 )
