@@ -20,6 +20,9 @@ from restorebench.image import Pixels, file_hash, image_size, read_image
 if TYPE_CHECKING:
     from restorebench.manifest import Manifest
 
+# What stands for the content of a file that cannot be read.
+MISSING, UNREADABLE = "missing", "unreadable"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photograph:
@@ -157,11 +160,19 @@ def fingerprint(items: tuple[Item, ...]) -> str:
     return whole.hexdigest()
 
 
+def duplicates(items: tuple[Item, ...]) -> int:
+    """Return how many items have the very bytes of an earlier one as their input."""
+    files = [item.degraded or item.target for item in items]
+    contents = [_file_hash(path) for path in files if path is not None]
+    there = [content for content in contents if content not in (MISSING, UNREADABLE)]
+    return len(there) - len(set(there))
+
+
 def _file_hash(path: Path) -> str:
     # A missing or unreadable file fails later, as this image's own error.
     if not path.is_file():
-        return "missing"
+        return MISSING
     try:
         return file_hash(path)
     except ImageError:
-        return "unreadable"
+        return UNREADABLE

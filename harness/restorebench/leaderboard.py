@@ -15,10 +15,14 @@ from pydantic import ValidationError
 
 from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.errors import StoreError
+from restorebench.flags import counted
+from restorebench.inert import plain
 from restorebench.plan import Plan
 from restorebench.record import Record
 from restorebench.statistics import Values, leaders
 from restorebench.store import read_json, write_atomically
+
+BETWEEN_FLAGS = "; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,14 @@ class Leaderboard:
     def save(self, folder: Path) -> list[Path]:
         """Write ``board.json`` and the records as Parquet and CSV; return the files."""
         parquet = self.records.to_parquet(index=False)
+        safe = self.records.copy()
+        for name in safe.select_dtypes(["object", "string"]):
+            safe[name] = safe[name].map(_plain)
+        csv = safe.to_csv(index=False)
         return [
             write_atomically(folder / "board.json", self.info.model_dump_json(indent=1) + "\n"),
             write_atomically(folder / "records.parquet", parquet),
-            write_atomically(folder / "records.csv", self.records.to_csv(index=False)),
+            write_atomically(folder / "records.csv", csv),
         ]
 
     @cached_property
@@ -158,6 +166,12 @@ class Leaderboard:
         clusters = [self._images(t) for t in tasks]
         return leaders(scores, clusters, higher=higher)
 
+    def oddities(self, method: str, task: str) -> list[str]:
+        """Return what is odd about a cell's restored images, each with the count of images."""
+        expected = next(c.count for c in self.info.columns if c.name == task)
+        found = self._flags.get((method, task), "")
+        return counted(filter(None, found.split(BETWEEN_FLAGS)), expected)
+
     def failures(self) -> list[str]:
         """Return one line for each image that failed: method, task, image and reason."""
         failed = self.records[self.records["error"].notna()]
@@ -177,11 +191,22 @@ class Leaderboard:
             found[str(method), str(task)] = (values, list(group["error"].dropna()))
         return found
 
+    @cached_property
+    def _flags(self) -> dict[tuple[str, str], str]:
+        if "flags" not in self.records:  # a board that was made of scores alone
+            return {}
+        grouped = self.records.groupby(["method", "task"], sort=False)["flags"]
+        return {(str(m), str(t)): BETWEEN_FLAGS.join(flags) for (m, t), flags in grouped}
+
     def _images(self, task: str) -> tuple[str, ...]:
         # The set as well as the names: two sets may both hold an image called "1".
         column = next(c for c in self.info.columns if c.name == task)
         images = self.records.loc[self.records["task"] == task, "image"].unique()
         return (column.dataset, *map(str, images))
+
+
+def _plain(value: Any) -> Any:
+    return plain(value) if isinstance(value, str) else value
 
 
 def _or_nan(value: float | None) -> float:
@@ -194,6 +219,7 @@ def _frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
             **record.identity.model_dump(),
             **{name: record.scores.get(name, math.nan) for name in metrics},
             "error": record.error,
+            "flags": BETWEEN_FLAGS.join(record.flags),
             "height": record.height,
             "width": record.width,
             "seconds": record.seconds,
@@ -202,10 +228,16 @@ def _frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
         }
         for record in records
     ]
-    first = ["method", "task", "image", *metrics, "error"]
+    first = ["method", "task", "image", *metrics, "error", "flags"]
     names = [*first, "height", "width", "seconds", "weights", "precision", "device", "data"]
     names += ["data_fingerprint", "mix", "protocol", "stream_start", "config", "code"]
     names += ["environment", "session", "key"]
     frame = pd.DataFrame(rows, columns=names)
-    types = {"height": "Int64", "width": "Int64", "error": "string", "stream_start": "int64"}
+    types = {
+        "height": "Int64",
+        "width": "Int64",
+        "error": "string",
+        "flags": "string",
+        "stream_start": "int64",
+    }
     return frame.astype({**types, **dict.fromkeys([*metrics, "seconds"], "float64")})

@@ -50,6 +50,8 @@ class Card:
     size_minimum: int = 1
     needs_weights: bool = True
     """False for an algorithm that restores without any learned weights."""
+    returns_input: bool = False
+    """True for the degraded input itself, to which nothing odd can be said about its output."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers has to know: defects of the official code, open choices."""
 

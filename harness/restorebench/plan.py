@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from restorebench.dataset import Item, fingerprint
+from restorebench.dataset import Item, duplicates, fingerprint
 from restorebench.degradation import Degradation
 from restorebench.errors import DataError, ImageError, SpecError
 from restorebench.image import MIN_SIDE
@@ -94,6 +94,8 @@ class Column:
             said.append(f"partial: {found} of {expected} images")
         elif found > expected:
             said.append(f"not the known set: {found} images instead of {expected}")
+        if same := duplicates(self.chosen):
+            said.append(f"duplicates: {same} of {len(self.chosen)} images equal another one")
         if len(self.chosen) < found:
             said.append(f"limited to {len(self.chosen)} of {found} images")
         return said

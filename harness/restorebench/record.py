@@ -60,6 +60,8 @@ class Record(BaseModel):
     """By the protocol's column names, in full precision; empty if the image failed."""
     error: str | None = None
     """Why there are no scores, in one line."""
+    flags: tuple[str, ...] = ()
+    """What is odd about the restored image, as `flags_of` says it."""
     seconds: float | None = None
     """Time that `Method.restore` took."""
     session: str

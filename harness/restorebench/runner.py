@@ -20,6 +20,7 @@ from restorebench.errors import (
     MethodBuildError,
     RestoreError,
 )
+from restorebench.flags import flags_of
 from restorebench.image import centre_crop
 from restorebench.method import Method
 from restorebench.noise import degrade
@@ -104,14 +105,19 @@ def _measured(
             for one in group:
                 yield _failed(one.record, error)
             continue
-        size = {"height": degraded.shape[0], "width": degraded.shape[1], "seconds": seconds}
+        facts = {
+            "height": degraded.shape[0],
+            "width": degraded.shape[1],
+            "seconds": seconds,
+            "flags": () if method.info.returns_input else flags_of(restored, degraded, clean),
+        }
         for one in group:
             try:
                 scores = _scores(one.plan, restored, clean)
             except Exception as error:  # so are metrics
                 yield _failed(one.record, error)
             else:
-                yield one.record.model_copy(update={"scores": scores, **size})
+                yield one.record.model_copy(update={"scores": scores, **facts})
 
 
 def _failed(record: Record, error: Exception) -> Record:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from restorebench.board_info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.inert import printable as printable
 from restorebench.leaderboard import Leaderboard
 
 Style = Literal["plain", "paper"]
@@ -110,7 +111,7 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
     info, notes = board.info, _Notes()
     metrics = tuple(f"{m.title} ({m.unit})" if m.unit else m.title for m in info.metrics)
     groups = [
-        TableGroup(printable(c.title), _tags(c), metrics, not c.words, notes.add(*c.words))
+        TableGroup(printable(c.title), _tags(c), metrics, not c.extent, notes.add(*c.words))
         for c in info.columns
     ]
     reason = board.average_reason
@@ -144,15 +145,6 @@ def format_value(value: float, metric: MetricInfo, style: Style) -> str:
     return f"{value:.{metric.digits}f}"
 
 
-def printable(text: str) -> str:
-    r"""Return one line without control characters, which could move a cursor or reverse a text.
-
-    >>> printable("two\nlines, \x1b[31mred")
-    'two lines, �[31mred'
-    """
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
-
-
 _Marks = dict[tuple[str | None, str, str], Mark]
 
 
@@ -181,7 +173,9 @@ def _row(
             cell = board.cell(row.name, column.name, metric.name)
             if cell.value is not None:
                 mark = marks.get((column.name, metric.name, row.name))
-                cells.append(TableCell(format_value(cell.value, metric, style), mark))
+                text = format_value(cell.value, metric, style)
+                odd = notes.add(*board.oddities(row.name, column.name))
+                cells.append(TableCell(text, mark, odd))
             elif row.absent or metric.unavailable:
                 cells.append(TableCell(DASH, None, notes.add(*_lacking(metric))))
             else:

@@ -18,4 +18,6 @@ class Identity(Method):
         paper="none: the degraded image scored against its target",
         status="baseline",
         needs_weights=False,
+        returns_input=True,
+        notes=("Its output equals its input by definition.",),
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from restorebench.board_info import MetricInfo, RowInfo
+from restorebench.inert import plain
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
-from restorebench.table import Style, printable
+from restorebench.table import Style
 
-FORMULA = tuple("=+-@＝＋－＠")
 Value = str | int | float | None
 
 
@@ -32,19 +32,10 @@ def tidy(board: Leaderboard) -> pd.DataFrame:
     return pd.DataFrame(safe).astype({"images": "Int64", "of": "Int64", "value": "float64"})
 
 
-def plain(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula.
-
-    >>> plain("=1+1"), plain("1+1")
-    ("'=1+1", '1+1')
-    """
-    text = printable(text)
-    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
-
-
 def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[dict[str, Value]]:
     for column in board.info.columns:
         cell = board.cell(row.name, column.name, metric.name)
+        odd = board.oddities(row.name, column.name)
         yield {
             "method": row.name,
             "task": column.name,
@@ -55,7 +46,7 @@ def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[di
             "data": column.origin,
             "data_fingerprint": column.fingerprint,
             "mix": column.mix,
-            "remarks": "; ".join(filter(None, [*column.words, cell.reason])),
+            "remarks": "; ".join(filter(None, [*column.words, cell.reason, *odd])),
         }
     average = board.average(row.name, metric.name)
     missing = "" if average is not None else board.average_reason or "a task has no value"
