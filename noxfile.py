@@ -42,6 +42,22 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Read thousands of spoilt specs, images, checkpoints and journals; print the outcomes."""
+    install(session, "test")
+    environment = {"OMP_NUM_THREADS": "1", "FUZZ_ROUNDS": "2500"}
+    session.run("pytest", "-s", "tests/harness/test_fuzz.py", *session.posargs, env=environment)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Kill a run at fifty random moments, and see that it always ends with the same files."""
+    install(session, "test")
+    environment = {"OMP_NUM_THREADS": "1", "CRASH_KILLS": "50"}
+    session.run("pytest", "-s", "tests/harness/test_kill.py", *session.posargs, env=environment)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and the direction of imports."""
     install(session, "lint")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
@@ -18,6 +19,8 @@ INTERRUPTED = 130
 
 def run_app(app: typer.Typer) -> NoReturn:
     """Run a command line; every expected failure is one line and its own exit code."""
+    # A job scheduler's request to end is an interrupt, too: the store is closed in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that has no σ, and no lines for tables, shows their numbers.
