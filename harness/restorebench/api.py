@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
 
     Raises:
         BenchError: for anything that makes the whole run impossible. What fails for one image or
-            one method is a failed cell of the board.
+            one method is a failed cell of the board; a renderer's failure is raised at the end.
     """
     if style not in get_args(Style):
         raise UsageError(f"style is {' or '.join(get_args(Style))}, not {style!r}")
@@ -81,8 +81,9 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     session = Session(str(suite), chosen, options, None if out is None else Path(out))
     for _ in session.measure():
         pass
-    ((board, _),) = session.finish(style)
-    return board
+    (written,) = session.finish(style)
+    written.check()
+    return written.board
 
 
 def _whole(limit: int | None) -> int | None:

@@ -119,9 +119,10 @@ class Catalog:
             raise UsageError(f"metric {name!r} is no Metric")
         return found
 
-    def renderers(self) -> dict[str, Callable[..., Path]]:
-        """Return all renderers by name."""
-        return {name: self._load("renderers", name) for name in self.names("renderers")}
+    def renderer(self, name: str) -> Callable[..., Path]:
+        """Return the renderer called ``name``."""
+        found: Callable[..., Path] = self._load("renderers", name)
+        return found
 
     def protocol(self, name: str, noise: str | None = None) -> Protocol:
         """Return a protocol by name or YAML path, with its own noise scheme or another.
@@ -226,7 +227,8 @@ class Catalog:
         except UnknownNameError as error:
             raise SpecError(f"{place(document, (*at, 'dataset'), file)}: {error}") from error
         steps = steps_of(spec.mix, document, (*at, "mix"), file, self._mix)
-        return Source(spec.title, dataset, tuple(map(self.degradation, steps)))
+        mix = tuple(map(self.degradation, steps))
+        return Source(spec.title, dataset, mix, place(document, (*at, "dataset"), file))
 
     def mix_spec(self, name: str) -> MixSpec:
         """Return a mix by name or YAML path, as its file states it."""

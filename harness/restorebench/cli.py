@@ -10,6 +10,7 @@ from restorebench.commands.names import info, list_
 from restorebench.commands.profile import profile
 from restorebench.commands.report import report
 from restorebench.commands.run import run
+from restorebench.commands.verify import verify
 from restorebench.console import fail, run_app
 from restorebench.errors import SetupError
 from restorebench.provided import by_packages
@@ -29,6 +30,7 @@ app.command()(info)
 app.command()(report)
 app.command()(doctor)
 app.command()(profile)
+app.command()(verify)
 app.add_typer(data, name="data")
 
 

@@ -17,6 +17,7 @@
         │   └── GreyscaleError
         ├── PairError
         ├── RestoreError
+        ├── RenderError
         └── MethodBuildError
 
 A message is one line: what is wrong, where, and what to do about it.
@@ -111,6 +112,10 @@ class PairError(CellError):
 
 class RestoreError(CellError):
     """A method failed on an image, or returned something that is no image."""
+
+
+class RenderError(CellError):
+    """A renderer failed; what the others wrote is there."""
 
 
 class MethodBuildError(CellError):

@@ -56,7 +56,11 @@ class Leaderboard:
         sessions: Iterable[dict[str, Any]] = (),
     ) -> Leaderboard:
         """Build the board of a plan from its records."""
-        info = describe_plan(plan, sessions)
+        return cls.from_records(describe_plan(plan, sessions), records)
+
+    @classmethod
+    def from_records(cls, info: BoardInfo, records: Iterable[Record]) -> Leaderboard:
+        """Build a board whose description is known."""
         return cls(info, _frame_of(records, [m.name for m in info.metrics]))
 
     @classmethod

@@ -267,8 +267,8 @@ def _images(
         items = task.real.dataset.find(data_root)
         if items and not task.real.mix and items[0].degraded is None:
             raise SpecError(
-                f"task {task.name}: {task.real.dataset.title} holds clean images only; "
-                "give the task a mix to degrade them with"
+                f"{task.real.stated}: {task.real.dataset.title} holds clean images only; "
+                f"give task {task.name} a mix to degrade them with"
             )
         if items:
             return ("sample" if task.real.dataset.embedded else "real"), task.real, items

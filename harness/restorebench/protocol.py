@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from restorebench.noise import NoiseScheme
+from restorebench.record import Identity, Record
 from restorebench.spec import Name, Spec, digest
 
 Float = NDArray[np.float32]
+
+
+def _a_free_column(name: str) -> str:
+    taken = Identity.model_fields.keys() | Record.model_fields.keys()
+    if name in taken or not name.isidentifier():
+        raise ValueError("a metric's column is one plain word, and none that the records use")
+    return name
 
 
 class ProtocolSpec(Spec):
@@ -31,7 +39,7 @@ class ProtocolSpec(Spec):
     """Of the restored image and its target before they are scored, and of their luma."""
     centre_crop: int = Field(ge=1)
     """Input and target are cut to multiples of this; 1 keeps every pixel, and methods pad."""
-    metrics: dict[str, str] = Field(min_length=1)
+    metrics: dict[Annotated[str, AfterValidator(_a_free_column)], str] = Field(min_length=1)
     """Column name to metric implementation, such as ``ssim: ssim_uniform7``."""
     noise: str
     """Name of the default noise scheme."""

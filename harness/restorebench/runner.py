@@ -58,6 +58,14 @@ def measure(plans: Sequence[Plan], store: Store) -> Iterator[Record]:
             yield from _measured_row(plans, row, store)
 
 
+def measure_again(plan: Plan, row: Row, column: Column, item: Item) -> Record:
+    """Score one image as `measure` does, and store nothing."""
+    identity = plan.identity(row, column, item)
+    record = Record(key=identity.key, identity=identity, session="")
+    (scored,) = _measured([_Pending(plan, column, record)], _built(row), item)
+    return scored
+
+
 def _measured_row(plans: Sequence[Plan], row: Row, store: Store) -> Iterator[Record]:
     method: Method | BenchError | None = None
     for columns in zip(*(plan.columns for plan in plans), strict=True):

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
+
+from pydantic import TypeAdapter
 
 from restorebench.allocator import keep_freed_memory
+from restorebench.board_files import Written, write_board
 from restorebench.catalog import Catalog
 from restorebench.errors import (
     NothingSelectedError,
     SetupError,
-    StoreError,
     UsageError,
     WeightsError,
 )
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import carried_weights, load_method
+from restorebench.run_manifest import add_session
 from restorebench.method import Card, Method, Precision, find_device
 from restorebench.plan import DataMode, Plan, Row, find_columns
-from restorebench.provenance import code_hash, describe_session, device_name, environment_hash
+from restorebench.provenance import code_hash, device_name, environment_hash
 from restorebench.record import Record
 from restorebench.runner import measure
-from restorebench.store import Store, read_json, write_atomically
+from restorebench.store import Store
 from restorebench.table import Style
 
 
@@ -47,6 +49,10 @@ class Options:
     strict: bool = True
     """Whether weights must fit their network tensor for tensor."""
     untrained: bool = False
+
+
+OPTIONS = TypeAdapter(Options)
+"""Writes options into a manifest and reads them back."""
 
 
 class Session:
@@ -73,6 +79,7 @@ class Session:
     ) -> None:
         self.catalog = catalog or Catalog.installed()
         self.options = options
+        self.suite = suite
         self.plans = make_plans(self.catalog, suite, methods, options)
         """One for each protocol."""
         self.out = (out or Path("runs") / self.plans[0].suite.name).expanduser()
@@ -94,15 +101,14 @@ class Session:
         keep_freed_memory()
         started = datetime.now(UTC)
         with Store(self.out, f"{started:%Y%m%dT%H%M%S}-{os.getpid()}") as store:
-            self._sessions = _write_manifest(
-                self.out, store.session, started, self.plans, self.options.device
-            )
+            asked = {"suite": self.suite, **OPTIONS.dump_python(self.options, mode="json")}
+            self._sessions = add_session(self.out, store.session, started, self.plans, asked)
             for record in measure(self.plans, store):
                 self._records.append(record)
                 yield record
 
-    def finish(self, style: Style = "plain") -> list[tuple[Leaderboard, list[Path]]]:
-        """Write each protocol's board and every installed renderer's file; return all.
+    def finish(self, style: Style = "plain") -> list[Written]:
+        """Write each protocol's board and every installed renderer's file.
 
         The first protocol's board lies in the run folder itself, any other in a folder within it
         that is called after the protocol.
@@ -115,7 +121,7 @@ class Session:
             records = [r for r in self._records if r.identity.protocol == plan.protocol.id]
             board = Leaderboard.of(plan, records, self._sessions)
             folder = self.out if plan is self.plans[0] else self.out / plan.protocol.name
-            boards.append((board, write_board(board, folder, self.catalog, style)))
+            boards.append(write_board(board, folder, self.catalog, style))
         return boards
 
 
@@ -179,16 +185,6 @@ def _check_metrics(plan: Plan) -> None:
             f"protocol {plan.protocol.name}: no metric can be computed here: "
             f"{'; '.join(plan.unavailable.values())}"
         )
-
-
-def write_board(
-    board: Leaderboard, folder: Path, catalog: Catalog, style: Style = "plain"
-) -> list[Path]:
-    """Write the board's data and one file for each installed renderer."""
-    files = board.save(folder)
-    for render in catalog.renderers().values():
-        files.append(render(board, folder, style))
-    return files
 
 
 def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
@@ -281,30 +277,3 @@ def _no_weights(name: str, checkpoint: str) -> str:
         f"no weights: give --weights {name}=FILE ({checkpoint}); "
         "--untrained scores it with random ones"
     )
-
-
-def _sessions(path: Path) -> list[dict[str, Any]]:
-    content = read_json(path)
-    sessions = content.get("sessions") if isinstance(content, dict) else None
-    if not isinstance(sessions, list) or not all(isinstance(s, dict) for s in sessions):
-        raise StoreError(f"{path} is damaged: it names no sessions; delete it and run again")
-    return sessions
-
-
-def _write_manifest(
-    out: Path, session: str, started: datetime, plans: Sequence[Plan], device: str
-) -> list[dict[str, Any]]:
-    """Add this session to the run's manifest, before anything is measured; return all sessions."""
-    path = out / "manifest.json"
-    earlier = _sessions(path) if path.exists() else []
-    plan = plans[0]
-    described = {
-        **describe_session(session, started.isoformat(timespec="seconds"), device),
-        "suite": f"{plan.suite.name}@{plan.suite.version}",
-        "protocols": [p.protocol.id for p in plans],
-        "data": {column.task.name: column.fingerprint for column in plan.columns},
-        "weights": {row.label: row.weights or row.absent for row in plan.rows},
-    }
-    sessions: list[dict[str, Any]] = [*earlier, described]
-    write_atomically(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
-    return sessions

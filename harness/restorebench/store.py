@@ -127,12 +127,21 @@ def read_journals(folder: Path) -> dict[str, Record]:
             was made for.
     """
     records: dict[str, Record] = {}
-    for path in _journals(folder):
-        for record in _read_journal(path):
-            known = records.get(record.key)
-            if known is None or known.error is not None or len(record.scores) > len(known.scores):
-                records[record.key] = record
+    for record in read_records(folder):
+        known = records.get(record.key)
+        if known is None or known.error is not None or len(record.scores) > len(known.scores):
+            records[record.key] = record
     return records
+
+
+def read_records(folder: Path) -> Iterator[Record]:
+    """Yield all records of a run folder as they were written, also those that were superseded.
+
+    Raises:
+        StoreError: as `read_journals`.
+    """
+    for path in _journals(folder):
+        yield from _read_journal(path)
 
 
 def _read_journal(path: Path) -> Iterator[Record]:

@@ -75,6 +75,8 @@ class Source:
     title: str
     dataset: Dataset
     mix: tuple[Degradation, ...] = ()
+    stated: str = ""
+    """File, line and column of the spec that names the data set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import restorebench
 from restorebench.catalog import Catalog
-from restorebench.errors import SetupError, UsageError
+from restorebench.errors import RenderError, SetupError, UsageError
 
 from .conftest import Cli
 
@@ -24,6 +25,9 @@ class Toy(Method):
 def exits(self, x):
     sys.exit(0)
 
+def greedy(self, x):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB")
+
 def raises(self, x):
     raise RuntimeError("two\\nlines")
 """
@@ -37,6 +41,7 @@ MISBEHAVING = {
     "nothing": ("restore = lambda self, x: None", "Toy returned a NoneType, not a tensor"),
     "array": ("restore = lambda self, x: x.numpy()", "Toy returned a ndarray"),
     "double": ("restore = lambda self, x: x.double()", "torch.float64"),
+    "memory": ("restore = greedy", "out of memory on cpu for (48, 64) pixels; use a larger device"),
     "build": ("network_class = staticmethod(lambda: 1 / 0)", "cannot be built: division by zero"),
 }
 
@@ -129,3 +134,33 @@ def test_a_package_that_cannot_be_imported_leaves_the_others_alone(
     assert len(catalog.broken()) == len(groups)
     with pytest.raises(SetupError, match="cannot be imported"):
         catalog.method("wreck")
+
+
+def test_a_renderer_that_fails_leaves_the_other_files_and_ends_with_3(
+    suite: Path, data_root: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    (site / "poster-1.0.dist-info").mkdir(parents=True)
+    (site / "poster-1.0.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: poster\nVersion: 1.0\n"
+    )
+    (site / "poster-1.0.dist-info/entry_points.txt").write_text(
+        "[restorebench.renderers]\na_poster = poster:render\nwreck = nowhere:render\n"
+    )
+    (site / "poster.py").write_text("def render(*arguments):\n    raise KeyError('no\\nink')\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    run = ("run", "--suite", suite, "--data-root", data_root, "-m", "identity", "--out", "run")
+    for command in (run, ("report", "run", "--out", "again")):
+        done = cli(*command)
+        assert done.returncode == 3
+        assert "Traceback" not in done.stderr
+        assert "renderer 'a_poster' failed: KeyError: 'no\\nink'; the other files" in done.stderr
+        assert "renderers 'wreck' (nowhere:render) cannot be imported" in done.stderr
+        assert "Degraded input" in done.stdout
+    names = {"board.json", "records.csv", "leaderboard.html", "leaderboard.tex", "leaderboard.md"}
+    for folder in ("run", "again"):
+        assert names <= {path.name for path in (tmp_path / folder).iterdir()}
+
+    monkeypatch.syspath_prepend(str(site))
+    with pytest.raises(RenderError, match="renderer 'a_poster' failed"):
+        restorebench.run(suite, "identity", data_root, out=tmp_path / "run")

@@ -255,5 +255,5 @@ def test_clean_images_without_a_mix_are_no_task(
 ) -> None:
     text = suite.read_text()
     suite.write_text(text[: text.index("    mix:")])
-    with pytest.raises(SpecError, match="holds clean images only; give the task a mix"):
+    with pytest.raises(SpecError, match=r"small\.yaml:13:5: .* give task noise a mix"):
         restorebench.run(str(suite), ["identity"], data_root, out=tmp_path / "run")

@@ -62,7 +62,7 @@ def boards_of(suite: Path, data_root: Path, out: Path, *protocols: str) -> list[
     session = Session(str(suite), ["identity"], options, out)
     for _ in session.measure():
         pass
-    return [board for board, _ in session.finish()]
+    return [written.board for written in session.finish()]
 
 
 def test_an_image_is_restored_once_for_all_protocols_that_give_it_alike(

@@ -152,6 +152,9 @@ noise: keyed
         ("centre_crop: 16", "centre_crop: 0", "8:1", "greater than or equal to 1"),
         ("{psnr: psnr}", "{}", "9:1", "at least 1 item"),
         ("{psnr: psnr}", "{psnr: psrn}", "9:11", "Did you mean 'psnr'?"),
+        ("{psnr: psnr}", "{psnr: psnr, method: psnr}", "9:23", "none that the records use"),
+        ("{psnr: psnr}", "{image: psnr}", "9:11", "none that the records use"),
+        ("{psnr: psnr}", "{'=1+1': psnr}", "9:11", "one plain word"),
     ],
 )
 def test_a_fault_of_a_protocol_is_named_with_its_place(

@@ -18,7 +18,7 @@ from restorebench.table import Style, table_of
 from restorebench.terminal import print_table
 
 ON_SCREEN = "terminal"
-RENDERERS = [*Catalog.installed().renderers(), ON_SCREEN]
+RENDERERS = [*Catalog.installed().names("renderers"), ON_SCREEN]
 
 Rendered = Callable[..., str]
 
@@ -74,7 +74,7 @@ def rendered(tmp_path: Path) -> Rendered:
             screen = StringIO()
             print_table(table_of(board, style), Console(file=screen, width=200))
             return screen.getvalue()
-        path = Catalog.installed().renderers()[renderer](board, tmp_path / "tables", style)
+        path = Catalog.installed().renderer(renderer)(board, tmp_path / "tables", style)
         assert isinstance(path, Path)
         return path.read_text(encoding="utf-8")
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restorebench.console import console
-from restorebench.errors import BenchError
+from restorebench.console import console, fail
+from restorebench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
+    from restorebench.board_files import Written
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
 
@@ -57,12 +58,30 @@ Plugins = Annotated[
 Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]
 
 
-def say_written(files: list[Path]) -> None:
-    """Print which files were written."""
+def weights_by_name(given: list[str]) -> dict[str, Path]:
+    """Return the files of NAME=FILE arguments.
+
+    Raises:
+        UsageError: if one has no name.
+    """
+    found = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise UsageError(f"--weights {text}: say for which method, as --weights NAME=FILE")
+        found[name] = Path(path)
+    return found
+
+
+def say_written(written: Written) -> int:
+    """Print which files were written and which renderers failed; return the exit code."""
     from rich.text import Text
 
-    names = [name if name.isprintable() else ascii(name) for name in map(str, files)]
+    names = [name if name.isprintable() else ascii(name) for name in map(str, written.files)]
     console().print(Text(f"written: {', '.join(names)}", "dim"))
+    for line in written.failures:
+        fail(line)
+    return INCOMPLETE if written.failures else 0
 
 
 def show(board: Leaderboard, style: Any) -> None:

@@ -18,11 +18,11 @@ def report(
     style: Style = TableStyle.plain,
 ) -> None:
     """Write the tables of a run again, without measuring anything."""
+    from restorebench.board_files import write_board
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
-    from restorebench.session import write_board
 
     board = Leaderboard.load(folder)
-    files = write_board(board, out or folder, Catalog.installed(), style.value)
+    written = write_board(board, out or folder, Catalog.installed(), style.value)
     show(board, style.value)
-    say_written(files)
+    raise typer.Exit(say_written(written))

@@ -18,9 +18,10 @@ from restorebench.commands.options import (
     importable,
     say_written,
     show,
+    weights_by_name,
 )
 from restorebench.console import fail
-from restorebench.errors import NothingSelectedError, UsageError
+from restorebench.errors import NothingSelectedError
 
 if TYPE_CHECKING:
     from restorebench.catalog import Catalog
@@ -88,25 +89,19 @@ def run(  # noqa: PLR0913 - each parameter is an option
     session = Session(suite, methods, options, out, catalog)
     _measure(session)
     codes = []
-    for board, files in session.finish(style.value):
-        show(board, style.value)
-        say_written(files)
-        codes.append(_verdict(board, demanded=method is not None))
+    for written in session.finish(style.value):
+        show(written.board, style.value)
+        codes += [say_written(written), _verdict(written.board, demanded=method is not None)]
     raise typer.Exit(max(codes))
 
 
 def _weights(given: list[str], methods: list[str], catalog: Catalog) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for text in given:
-        name, equals, path = text.partition("=")
-        if not equals:
-            usable = importable(catalog, methods)
-            networks = [m for m in usable if catalog.method(m).info.needs_weights]
-            if len(networks) != 1:
-                raise UsageError(f"--weights {text}: say for which method, as --weights NAME=FILE")
-            name, path = networks[0], text
-        found[name] = Path(path)
-    return found
+    """Return files by method; a bare file belongs to the one network that is selected."""
+    usable = importable(catalog, methods) if any("=" not in text for text in given) else []
+    networks = [m for m in usable if catalog.method(m).info.needs_weights]
+    if len(networks) == 1:
+        given = [text if "=" in text else f"{networks[0]}={text}" for text in given]
+    return weights_by_name(given)
 
 
 def _all_methods(catalog: Catalog) -> list[str]:

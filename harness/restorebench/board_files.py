@@ -1,0 +1,52 @@
+"""A board's files: its data, and what every installed renderer makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorebench.catalog import Catalog
+from restorebench.errors import OutputFolderError, RenderError, SetupError
+from restorebench.leaderboard import Leaderboard
+from restorebench.table import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A board, and what became of its files."""
+
+    board: Leaderboard
+    files: tuple[Path, ...]
+    failures: tuple[str, ...]
+    """One line for each renderer that failed."""
+
+    def check(self) -> None:
+        """Raise the renderers' failures.
+
+        Raises:
+            RenderError: if there are any.
+        """
+        if self.failures:
+            raise RenderError("; ".join(self.failures))
+
+
+def write_board(
+    board: Leaderboard, folder: Path, catalog: Catalog, style: Style = "plain"
+) -> Written:
+    """Write the board's data and one file for each installed renderer; one may fail alone.
+
+    Raises:
+        OutputFolderError: if the folder cannot be written.
+    """
+    files, failures = board.save(folder), []
+    for name in catalog.names("renderers"):
+        try:
+            files.append(catalog.renderer(name)(board, folder, style))
+        except OutputFolderError:
+            raise
+        except SetupError as error:
+            failures.append(str(error))
+        except (Exception, SystemExit) as error:  # a renderer is foreign code
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            failures.append(f"renderer {name!r} failed: {reason}; the other files are written")
+    return Written(board, tuple(files), tuple(failures))

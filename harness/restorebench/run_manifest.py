@@ -1,0 +1,47 @@
+"""A run's manifest: every session that measured for it, with what it was asked and made with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from restorebench.errors import StoreError
+from restorebench.plan import Plan
+from restorebench.provenance import describe_session
+from restorebench.store import read_json, write_atomically
+
+
+def read_sessions(path: Path) -> list[dict[str, Any]]:
+    """Return the sessions of a manifest.
+
+    Raises:
+        StoreError: if it is missing or damaged.
+    """
+    content = read_json(path)
+    sessions = content.get("sessions") if isinstance(content, dict) else None
+    if not isinstance(sessions, list) or not all(isinstance(s, dict) for s in sessions):
+        raise StoreError(f"{path} is damaged: it names no sessions; delete it and run again")
+    return sessions
+
+
+def add_session(
+    out: Path, session: str, started: datetime, plans: Sequence[Plan], asked: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Add this session to the run's manifest, before anything is measured; return all sessions."""
+    path = out / "manifest.json"
+    earlier = read_sessions(path) if path.exists() else []
+    plan = plans[0]
+    described = {
+        **describe_session(session, started.isoformat(timespec="seconds"), asked["device"]),
+        "asked": {**asked, "methods": [row.label for row in plan.rows]},
+        "suite": f"{plan.suite.name}@{plan.suite.version}",
+        "protocols": [p.protocol.id for p in plans],
+        "data": {column.task.name: column.fingerprint for column in plan.columns},
+        "weights": {row.label: row.weights or row.absent for row in plan.rows},
+    }
+    sessions: list[dict[str, Any]] = [*earlier, described]
+    write_atomically(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
+    return sessions

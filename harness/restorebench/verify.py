@@ -1,0 +1,233 @@
+"""`verify`: whether a run folder agrees with itself, and with its weights, data and methods."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from restorebench.board_info import BoardInfo, describe_plan
+from restorebench.catalog import Catalog
+from restorebench.consistency import (
+    BOARD,
+    Check,
+    check_files,
+    check_parquet,
+    consistent,
+    name_of,
+)
+from restorebench.dataset import Item
+from restorebench.errors import SetupError, StoreError
+from restorebench.leaderboard import Leaderboard
+from restorebench.run_manifest import read_sessions
+from restorebench.plan import Column, Plan, Row
+from restorebench.record import Identity, Record
+from restorebench.runner import measure_again
+from restorebench.session import OPTIONS, make_plans
+from restorebench.store import read_records
+
+# How far a score may move when it is computed again, relative to its size (1 at least). On the
+# CPU of the same environment nothing but the number of threads can move it.
+SAME_CPU = 1e-5
+SAME_ACCELERATOR = 3e-4
+ELSEWHERE = 1e-3
+REDUCED_PRECISION = 1e-2
+
+# A record made with another of these is computed again all the same, and its scores decide.
+SURROUNDINGS = ("code", "environment", "device")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is verified, and where weights and data lie now if they have moved."""
+
+    folder: Path
+    sample: int = 5
+    """How many records of each board are computed again."""
+    seed: int = 0
+    """Which ones."""
+    data_root: Path | None = None
+    weights: Mapping[str, Path] | None = None
+
+
+def verify(asked: Asked, catalog: Catalog) -> Iterator[Check]:
+    """Compare what a run folder holds with its journals, its inputs, and new measurements.
+
+    Raises:
+        StoreError: if the folder is no run folder.
+        SetupError: if weights, data or methods are not here, so that nothing can be measured.
+    """
+    sessions = read_sessions(asked.folder / "manifest.json")
+    folders = [path.parent for path in sorted(asked.folder.glob(f"*/{BOARD}"))]
+    if (asked.folder / BOARD).is_file():
+        folders.insert(0, asked.folder)
+    if not folders:
+        raise StoreError(f"{asked.folder} holds no {BOARD}: the run did not finish; run it again")
+    try:
+        journals = consistent(list(read_records(asked.folder)))
+    except StoreError as error:
+        yield Check("journals", False, str(error))
+        return
+    yield Check("journals", True, f"{len(journals)} records, each under its own key")
+    for folder in folders:
+        try:
+            board = Leaderboard.load(folder)
+        except StoreError as error:
+            yield Check(str(folder / BOARD), False, str(error))
+        else:
+            yield from _verify_board(asked, catalog, folder, board, journals, sessions)
+
+
+def _verify_board(
+    asked: Asked,
+    catalog: Catalog,
+    folder: Path,
+    board: Leaderboard,
+    journals: Mapping[str, Record],
+    sessions: list[dict[str, Any]],
+) -> Iterator[Check]:
+    yield check_parquet(folder, board, journals)
+    yield from check_files(folder, board, journals, catalog)
+    mine = board.info.sessions
+    known = bool(mine) and list(mine) == sessions[: len(mine)]
+    yield Check("manifest", known, "its sessions are the board's" if known else "not the board's")
+    if not known:
+        return
+    plan = _plan(asked, catalog, board.info, mine[-1])
+    yield _board_json(folder, board.info, plan)
+    records = [journals[key] for key in board.records["key"] if key in journals]
+    changed = yield from _identities(plan, records)
+    again = sorted(r.key for r in records if r.error is None and r.key not in changed)
+    chosen = random.Random(asked.seed).sample(again, min(asked.sample, len(again)))
+    for key in chosen:
+        yield _measured_again(plan, journals[key])
+
+
+def _plan(asked: Asked, catalog: Catalog, info: BoardInfo, session: dict[str, Any]) -> Plan:
+    """Plan the run again as it was asked for.
+
+    Raises:
+        BenchError: if that cannot be done here.
+    """
+    try:
+        request = dict(session["asked"])
+        suite, methods = str(request.pop("suite")), list(request.pop("methods"))
+        options = OPTIONS.validate_json(json.dumps(request))
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise StoreError("the manifest does not say what was asked for; run it again") from error
+    if strange := sorted(set(methods) - set(catalog.names("methods"))):
+        raise SetupError(
+            f"{', '.join(strange)} cannot be measured again: built in Python, or from a plugin; "
+            "name its file with --plugin"
+        )
+    weights = {**options.weights, **(asked.weights or {})}
+    options = replace(options, weights=weights, data_root=asked.data_root or options.data_root)
+    plans = make_plans(catalog, suite, methods, options)
+    plan = next((p for p in plans if p.protocol.id == info.protocol), None)
+    if plan is None:
+        raise StoreError(f"no protocol of the manifest is {info.protocol}")
+    for row, stored in zip(plan.rows, info.rows, strict=False):
+        if row.absent and not stored.absent:
+            raise SetupError(f"{row.label} cannot be measured again: {row.absent}")
+    return plan
+
+
+def _board_json(folder: Path, info: BoardInfo, plan: Plan) -> Check:
+    """Compare what a board says beside its numbers with what it would say now."""
+    stored, now = (x.model_dump(mode="json") for x in (info, describe_plan(plan, info.sessions)))
+    for key, value in now.items():
+        if stored[key] != value:
+            return Check(str(folder / BOARD), False, f"{key}: {_difference(stored[key], value)}")
+    return Check(str(folder / BOARD), True, "says what the plan says")
+
+
+def _difference(stored: Any, now: Any) -> str:
+    """Say where two JSON values first differ."""
+    if isinstance(stored, dict) and isinstance(now, dict):
+        key = next(k for k in [*now, *stored] if stored.get(k) != now.get(k))
+        return f"{now.get('name', '')} {key}: {_difference(stored.get(key), now.get(key))}".strip()
+    if isinstance(stored, list) and isinstance(now, list) and len(stored) == len(now):
+        return next(_difference(a, b) for a, b in zip(stored, now, strict=True) if a != b)
+    return f"stored {stored!r}, now {now!r}"
+
+
+def _identities(plan: Plan, records: Sequence[Record]) -> Generator[Check, None, set[str]]:
+    """Compare what each record was made with to what is here; return the keys that differ."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        for field, now in _changes(plan, record):
+            stored = str(getattr(record.identity, field))
+            groups.setdefault((field, stored, now), []).append(record)
+    changed: set[str] = set()
+    for (field, stored, now), those in groups.items():
+        agrees = None if field in SURROUNDINGS else False
+        if agrees is False:
+            changed |= {record.key for record in those}
+        names = sorted({getattr(r.identity, _owner(field)) for r in those})
+        detail = f"{len(those)} records were made with {stored[:40]}; here it is {now[:40]}"
+        yield Check(f"{field} of {', '.join(names)}", agrees, detail)
+    if not groups:
+        yield Check("inputs", True, f"{len(records)} records were made with what is here")
+    return changed
+
+
+def _changes(plan: Plan, record: Record) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a record's identity that are otherwise here, and what they are here."""
+    stored = record.identity
+    found = _place(plan, record)
+    if found is None:
+        yield "image", "not there"
+        return
+    now = plan.identity(*found)
+    for field in type(stored).model_fields:
+        if getattr(stored, field) != getattr(now, field):
+            yield field, str(getattr(now, field))
+
+
+def _place(plan: Plan, record: Record) -> tuple[Row, Column, Item] | None:
+    """Return the row, column and image of a record, if the plan has them."""
+    stored = record.identity
+    for row in plan.rows:
+        for column in plan.columns if row.label == stored.method else ():
+            for item in column.items if column.task.name == stored.task else ():
+                if item.image == stored.image:
+                    return row, column, item
+    return None
+
+
+def _owner(field: str) -> str:
+    """Return whether a field of an identity belongs to the ``method`` or to the ``task``."""
+    ours = ("method", "config", "weights", "code", "precision", "device", "environment")
+    return "method" if field in ours else "task"
+
+
+def _measured_again(plan: Plan, record: Record) -> Check:
+    """Measure a stored record's image again and compare the scores."""
+    found = _place(plan, record)
+    assert found is not None
+    again = measure_again(plan, *found)
+    if again.error is not None:
+        return Check(name_of(record), False, f"fails now: {again.error}")
+    allowed = tolerance(record.identity, again.identity)
+    parts, agrees = [], True
+    for name, stored in record.scores.items():
+        now = again.scores.get(name, math.nan)
+        close = stored == now or abs(stored - now) <= allowed * max(1.0, abs(stored))
+        agrees = agrees and close
+        parts.append(f"{name} {stored:.6g}" if close else f"{name} {stored:.6g}, now {now:.6g}")
+    return Check(name_of(record), agrees, f"{', '.join(parts)} (within {allowed:g})")
+
+
+def tolerance(stored: Identity, now: Identity) -> float:
+    """Return how far a score may move, relative to its size, or to 1 if that is smaller."""
+    if stored.precision != "float32":
+        return REDUCED_PRECISION
+    if any(getattr(stored, field) != getattr(now, field) for field in SURROUNDINGS):
+        return ELSEWHERE
+    return SAME_CPU if now.device == "cpu" else SAME_ACCELERATOR
