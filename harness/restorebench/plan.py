@@ -246,13 +246,10 @@ def find_columns(
         columns.append(column)
     if data_root is not None and mode == "auto" and all(c.origin == "sample" for c in columns):
         above = data_root.resolve().parent
-        if any(task.real.dataset.find(above) for task in suite.tasks if not _embedded(task)):
+        real = [task.real.dataset for task in suite.tasks]
+        if any(dataset.find(above) for dataset in real if not dataset.embedded):
             raise DataError(f"no set lies below {data_root}, but some below {above}: give that")
     return tuple(columns)
-
-
-def _embedded(task: Task) -> bool:
-    return task.real.dataset.embedded
 
 
 def draws_noise(mix: tuple[Degradation, ...]) -> bool:

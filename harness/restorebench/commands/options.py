@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,6 @@ from restorebench.console import console, fail
 from restorebench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
-    from restorebench.board_files import Written
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
 
@@ -73,15 +73,21 @@ def weights_by_name(given: list[str]) -> dict[str, Path]:
     return found
 
 
-def say_written(written: Written) -> int:
-    """Print which files were written and which renderers failed; return the exit code."""
+def say_written(files: Iterable[Path]) -> None:
+    """Print which files were written."""
     from rich.text import Text
 
-    names = [name if name.isprintable() else ascii(name) for name in map(str, written.files)]
+    names = [name if name.isprintable() else ascii(name) for name in map(str, files)]
     console().print(Text(f"written: {', '.join(names)}", "dim"))
-    for line in written.failures:
+
+
+def say_failed(lines: Iterable[str]) -> int:
+    """Print what failed; return the exit code."""
+    code = 0
+    for line in lines:
         fail(line)
-    return INCOMPLETE if written.failures else 0
+        code = INCOMPLETE
+    return code
 
 
 def show(board: Leaderboard, style: Any) -> None:

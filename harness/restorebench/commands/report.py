@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from restorebench.commands.options import Style, TableStyle, say_written, show
+from restorebench.commands.options import Style, TableStyle, say_failed, say_written, show
 
 
 def report(
@@ -25,4 +25,5 @@ def report(
     board = Leaderboard.load(folder)
     written = write_board(board, out or folder, Catalog.installed(), style.value)
     show(board, style.value)
-    raise typer.Exit(say_written(written))
+    say_written(written.files)
+    raise typer.Exit(say_failed(written.failures))

@@ -16,6 +16,7 @@ from restorebench.commands.options import (
     Style,
     TableStyle,
     importable,
+    say_failed,
     say_written,
     show,
     weights_by_name,
@@ -91,7 +92,11 @@ def run(  # noqa: PLR0913 - each parameter is an option
     codes = []
     for written in session.finish(style.value):
         show(written.board, style.value)
-        codes += [say_written(written), _verdict(written.board, demanded=method is not None)]
+        say_written(written.files)
+        codes += [
+            say_failed(written.failures),
+            _verdict(written.board, demanded=method is not None),
+        ]
     raise typer.Exit(max(codes))
 
 
