@@ -70,8 +70,10 @@ class Store:
         """Read what is stored and begin a journal; without either, leave the folder to others."""
         try:
             self._records = read_journals(self.folder)
-            for torn in self.folder.rglob(f".*{UNFINISHED}"):  # of a session that was killed
-                torn.unlink()
+            # Of a session that was killed: of the tables here and one folder below, no deeper.
+            for place in ("", "*/"):
+                for torn in self.folder.glob(f"{place}.*{UNFINISHED}"):
+                    torn.unlink()
             self.session = f"{_last_number(self.folder) + 1:04}-{self.label}"
             path = self.folder / "journal" / f"{self.session}.jsonl"
             # Never an older journal: its last line may be torn, and would spoil the next.
