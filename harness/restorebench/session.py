@@ -23,11 +23,11 @@ from restorebench.errors import (
 )
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import carried_weights, load_method
-from restorebench.run_manifest import add_session
 from restorebench.method import Card, Method, Precision, find_device
 from restorebench.plan import DataMode, Plan, Row, find_columns
 from restorebench.provenance import code_hash, device_name, environment_hash
 from restorebench.record import Record
+from restorebench.run_manifest import add_session
 from restorebench.runner import measure
 from restorebench.store import Store
 from restorebench.table import Style

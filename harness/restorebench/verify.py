@@ -25,9 +25,9 @@ from restorebench.consistency import (
 from restorebench.dataset import Item
 from restorebench.errors import SetupError, StoreError
 from restorebench.leaderboard import Leaderboard
-from restorebench.run_manifest import read_sessions
 from restorebench.plan import Column, Plan, Row
 from restorebench.record import Identity, Record
+from restorebench.run_manifest import read_sessions
 from restorebench.runner import measure_again
 from restorebench.session import OPTIONS, make_plans
 from restorebench.store import read_records
