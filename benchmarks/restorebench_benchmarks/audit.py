@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 from statistics import fmean
 
+from restorebench.published import AVERAGE, Published
 from restorebench_benchmarks.finding import Finding, Pair, Row, pairs, scores
 from restorebench_benchmarks.outliers import (
     fit_expectations,
@@ -19,7 +20,8 @@ from restorebench_benchmarks.outliers import (
     ssim_outliers,
     swaps,
 )
-from restorebench_benchmarks.papers import AVERAGE, QUALITY, Published, Table
+from restorebench_benchmarks.paper_spec import QUALITY
+from restorebench_benchmarks.papers import Table
 
 
 def audit(tables: Iterable[Table]) -> list[Finding]:
@@ -50,7 +52,7 @@ def _out_of_range(rows: Sequence[Row]) -> Iterator[Finding]:
     for cell in (cell for row in rows for cell in row):
         if cell.metric == "ssim" and cell.value is not None and cell.value >= 1:
             text = f"an SSIM below 1 is expected, printed is {cell.printed}"
-            yield Finding(rule="range", cells=(cell,), explanation=text)
+            yield Finding(rule="range", cells=(cell,), expected="below 1", explanation=text)
 
 
 def _averages(rows: Sequence[Row]) -> Iterator[Finding]:
@@ -69,7 +71,8 @@ def _averages(rows: Sequence[Row]) -> Iterator[Finding]:
                     f"the {len(values)} {mean.metric} cells average {actual:.4f}, "
                     f"printed is {mean.printed}"
                 )
-                yield Finding(rule="average", cells=(mean,), explanation=text)
+                expected = f"{actual:.4f}"
+                yield Finding(rule="average", cells=(mean,), expected=expected, explanation=text)
 
 
 def _repeated_pairs(rows: Sequence[Row]) -> Iterator[Finding]:
@@ -87,7 +90,8 @@ def _repeated_pairs(rows: Sequence[Row]) -> Iterator[Finding]:
                 f"{other.psnr.row} under {other.psnr.heading} of {other.psnr.source}"
             )
             cells = (one.psnr, one.ssim, other.psnr, other.ssim)
-            yield Finding(rule="repeated-pair", cells=cells, explanation=text)
+            expected = "two different pairs"
+            yield Finding(rule="repeated-pair", cells=cells, expected=expected, explanation=text)
 
 
 def _neighbours(rows: Sequence[Row], doubted: set[int]) -> Iterator[Finding]:
@@ -103,7 +107,11 @@ def _neighbours(rows: Sequence[Row], doubted: set[int]) -> Iterator[Finding]:
                     continue
                 if metric != "ssim" or {id(one), id(other)} & doubted:
                     text = f"{one.printed} stands under {one.heading} and under {other.heading}"
-                    yield Finding(rule="neighbour", cells=(one, other), explanation=text)
+                    expected = "two different values"
+                    cells = (one, other)
+                    yield Finding(
+                        rule="neighbour", cells=cells, expected=expected, explanation=text
+                    )
 
 
 def _sources_differ(rows: Sequence[Row]) -> Iterator[Finding]:
@@ -124,7 +132,8 @@ def _sources_differ(rows: Sequence[Row]) -> Iterator[Finding]:
                 + "; ".join(f"{name} {_spread(cells)}" for name, cells in differ.items())
             )
             cells = tuple(cell for found in differ.values() for cell in found)
-            yield Finding(rule="sources-differ", cells=cells, explanation=text)
+            expected = "one value from every source"
+            yield Finding(rule="sources-differ", cells=cells, expected=expected, explanation=text)
 
 
 def _agree(cells: Sequence[Published]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from restorebench_benchmarks.papers import AVERAGE, Metric, Published, Rule
+from restorebench.published import AVERAGE, Published
+from restorebench_benchmarks.paper_spec import Rule
 from restorebench_benchmarks.trend import Trend
 
 Row = tuple[Published, ...]
@@ -17,6 +18,8 @@ class Finding:
     rule: Rule
     cells: tuple[Published, ...]
     """What it is about, with provenance; the first is where a reader should look."""
+    expected: str
+    """What would have been no fault, such as ``29.5225``."""
     explanation: str
     """One line, with the numbers."""
 
@@ -78,7 +81,7 @@ class Pair:
         return f"{self.psnr.printed}/{self.ssim.printed}"
 
 
-def scores(row: Row, metric: Metric) -> list[Published]:
+def scores(row: Row, metric: str) -> list[Published]:
     """Return a row's cells of a metric in its task columns, the means left out."""
     return [c for c in row if c.metric == metric and c.task not in (None, AVERAGE)]
 

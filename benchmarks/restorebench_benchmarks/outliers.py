@@ -51,7 +51,7 @@ def fit_expectations(rows: Sequence[Row]) -> Expectations:
 
 def psnr_outliers(rows: Sequence[Row], expectations: Expectations) -> Iterator[Finding]:
     """Find PSNR that neither its row nor its column explains, and every copy of it."""
-    found: dict[tuple[object, ...], str] = {}
+    found: dict[tuple[object, ...], tuple[str, str]] = {}
     for row in rows:
         values, expectation = _psnr(row), expectations.get(row[0].setting)
         if expectation is None or len(values) < FEWEST_COLUMNS:
@@ -62,11 +62,13 @@ def psnr_outliers(rows: Sequence[Row], expectations: Expectations) -> Iterator[F
             if abs(residual) > max(allowed, SURPRISING_SIGMAS * expectation.sigma[task]):
                 side = "above" if residual > 0 else "below"
                 text = f"{abs(residual):.1f} dB {side} what its row and column lead one to expect"
-                found[row[0].method, row[0].setting, task, values[task]] = text
+                expected = f"about {values[task] - residual:.1f}"
+                found[row[0].method, row[0].setting, task, values[task]] = expected, text
     for cell in (cell for row in rows for cell in scores(row, "psnr")):
         copied = found.get((cell.method, cell.setting, cell.task, cell.value))
         if copied is not None:
-            yield Finding(rule="psnr-column", cells=(cell,), explanation=copied)
+            expected, text = copied
+            yield Finding(rule="psnr-column", cells=(cell,), expected=expected, explanation=text)
 
 
 def ssim_outliers(rows: Sequence[Row], trends: Trends) -> Iterator[Finding]:
@@ -75,18 +77,27 @@ def ssim_outliers(rows: Sequence[Row], trends: Trends) -> Iterator[Finding]:
         trend = trends[pair.task]
         deviation = pair.deviation(trend)
         if deviation > OFF_TREND:
+            bounds = zip(("lower", "higher"), trend.bounds(pair.point[0]), strict=True)
             reach = [
-                f"{word} PSNR reach {bound:.3f}"
-                for word, bound in zip(
-                    ("lower", "higher"), trend.bounds(pair.point[0]), strict=True
-                )
-                if bound is not None
+                f"{word} PSNR reach {bound:.3f}" for word, bound in bounds if bound is not None
             ]
             text = (
                 f"SSIM {pair.ssim.printed} at {pair.psnr.printed} dB, where methods of "
                 f"{' and of '.join(reach)} ({deviation:.0f} sigma)"
             )
-            yield Finding(rule="ssim-trend", cells=(pair.ssim, pair.psnr), explanation=text)
+            yield Finding(
+                rule="ssim-trend",
+                cells=(pair.ssim, pair.psnr),
+                expected=_expected_ssim(pair, trend),
+                explanation=text,
+            )
+
+
+def _expected_ssim(pair: Pair, trend: Trend) -> str:
+    lower, upper = trend.bounds(pair.point[0])
+    if lower is not None and pair.point[1] < lower:
+        return f"at least {lower:.3f}"
+    return f"at most {upper:.3f}"
 
 
 def swaps(rows: Sequence[Row], trends: Trends, expectations: Expectations) -> Iterator[Finding]:
@@ -101,7 +112,8 @@ def swaps(rows: Sequence[Row], trends: Trends, expectations: Expectations) -> It
                     "each other's column over all sources, not their own"
                 )
                 cells = (one.psnr, one.ssim, other.psnr, other.ssim)
-                yield Finding(rule="swapped", cells=cells, explanation=text)
+                expected = f"{other} and {one}, the other way round"
+                yield Finding(rule="swapped", cells=cells, expected=expected, explanation=text)
 
 
 def _fit_swapped(

@@ -1,199 +1,43 @@
 """The published record: what the papers print, kept as printed, with its provenance.
 
-One YAML file a paper, `published/NAME.yaml`. A row is one string, so that a file can be laid beside
-the paper: cells in the order of the columns, parted by spaces, the metrics of a column by "/".
-
-    rows:
-      BRDNet: "-   23.23/.895  27.42/.895  ?/?"
-
-"-" is printed where a paper reports nothing, "~" is a blank cell, "?" is a cell that the paper has
-but that was lost between its PDF and the text it was read from. Everything else is a printed value.
+One YAML file a paper, `published/NAME.yaml`; `paper_spec` says how it is written.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field
 
 from restorebench.errors import SpecError
+from restorebench.published import Published
 from restorebench.spec import Spec
+from restorebench_benchmarks.paper_spec import Metric, PaperSpec, TableSpec
 
 FOLDER = files("restorebench_benchmarks") / "published"
-
-Metric = Literal[
-    "psnr", "ssim", "dbcnn", "musiq", "params", "memory", "flops", "seconds", "tick", "text"
-]
-QUALITY: tuple[Metric, ...] = ("psnr", "ssim", "dbcnn", "musiq")
-"""Metrics of restored images; the others describe the method."""
-Rule = Literal[
-    "range",
-    "average",
-    "repeated-pair",
-    "psnr-column",
-    "ssim-trend",
-    "swapped",
-    "neighbour",
-    "sources-differ",
-]
-"""What the audit looks for; as a flag, a fault that a reader has confirmed."""
-Flag = Literal[
-    Rule,
-    "lost",  # the paper prints a value, the text does not have it
-    "shifted",  # the text has the value elsewhere; where it belongs is a reading
-    "label",  # the name in the row or cell is wrong, no number is
-]
-AVERAGE = "average"
-"""The task of a column that holds the mean of the row's other columns."""
+TOLERANCES = files("restorebench_benchmarks") / "tolerances.yaml"
 
 _NUMBER = re.compile(r"(\d*)(?:\.(\d+))?([MGs]?)")
 _UNIT = {"": 1.0, "s": 1.0, "M": 1e6, "G": 1e9}
 
 
-class ColumnSpec(Spec):
-    """A column: ``"rain100l psnr/ssim"``, or ``"params"`` where no images are scored."""
+class ToleranceSpec(Spec):
+    """How far a fair second run may lie off, on some tasks."""
 
-    task: str | None = None
-    """Name of a task of the harness where it has one, or ``average``."""
-    metrics: tuple[Metric, ...] = Field(min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, data: Any) -> Any:
-        if not isinstance(data, str):
-            return data
-        *task, metrics = data.split()
-        return {"task": " ".join(task) or None, "metrics": tuple(metrics.split("/"))}
-
-
-class FlagSpec(Spec):
-    """What a reader should know about a row, a column of it, or one metric of that."""
-
-    row: str
-    column: str | None = None
-    metric: Metric | None = None
-    flags: tuple[Flag, ...] = Field(min_length=1)
-    note: str
-
-    def covers(self, row: str, column: str, metric: Metric) -> bool:
-        """Tell whether the flag is about this cell."""
-        return self.row == row and self.column in (None, column) and self.metric in (None, metric)
-
-
-def _split_cells(row: Any) -> Any:
-    return tuple(row.split()) if isinstance(row, str) else row
-
-
-class TableSpec(Spec):
-    """One table, or one part of a table that mixes settings."""
-
-    id: str
-    """As the paper numbers it."""
-    part: str | None = None
-    title: str
-    """What it shows, in our words."""
-    setting: str
-    """Name of the suite that asks the same of a method, such as ``three_deg``."""
-    protocol: str | None = None
-    """Name of the protocol that the authors' released code follows, where there is such code."""
-    variant_of: str | None = None
-    """In an ablation, the method whose variants the rows are."""
-    transposed: bool = False
-    """The paper prints the methods as columns."""
-    columns: dict[str, ColumnSpec]
-    """By the printed heading, in the printed order."""
-    rows: dict[str, Annotated[tuple[str, ...], BeforeValidator(_split_cells)]]
-    """By the printed label without its citation, in the printed order."""
-    copied_from: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Rows that another table of the record prints alike; there, or in what both quote, they
-    originate. By the paper and table, such as ``daair 1``."""
-    flags: tuple[FlagSpec, ...] = ()
-    note: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Number and part: ``V Noise+Rain``."""
-        return f"{self.id} {self.part}" if self.part else self.id
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> TableSpec:
-        columns = tuple(self.columns.values())
-        for label, cells in self.rows.items():
-            if len(cells) != len(columns):
-                raise ValueError(f"row {label!r} has {len(cells)} cells for {len(columns)} columns")
-            for cell, column in zip(cells, columns, strict=True):
-                if cell not in ("-", "~") and len(cell.split("/")) != len(column.metrics):
-                    raise ValueError(f"row {label!r}: {cell!r} is not {'/'.join(column.metrics)}")
-        named = [(flag.row, flag.column) for flag in self.flags]
-        named += [(row, None) for rows in self.copied_from.values() for row in rows]
-        for row, heading in named:
-            if row not in self.rows:
-                raise ValueError(f"there is no row {row!r}")
-            if heading is not None and heading not in self.columns:
-                raise ValueError(f"there is no column {heading!r}")
-        return self
-
-
-class PaperSpec(Spec):
-    """A paper's quantitative tables."""
-
-    paper: str
-    title: str
-    cite: str
-    """Key in ``published/references.bib``."""
-    arxiv: str | None = None
-    version: str
-    """Which version of the text was read."""
-    stated: str
-    """What the paper says about its metrics, in our words."""
-    names: dict[str, str] = Field(default_factory=dict)
-    """Printed label to the method's name, where the two differ."""
-    lost: dict[str, str] = Field(default_factory=dict)
-    """Tables that the text does not have, and what is known of them."""
-    tables: tuple[TableSpec, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """One printed value with everything that is known about it."""
-
-    paper: str
-    table: str
-    row: str
-    """Label as printed."""
-    method: str
-    setting: str
-    heading: str
-    """Of the column, as printed."""
-    task: str | None
     metric: Metric
-    printed: str
-    value: float | None
-    """In the metric's unit (dB, parameters, bytes, operations, seconds); ``None`` for no number."""
-    half_unit: float
-    """Half of the last printed digit: how far the unrounded value may lie from ``value``."""
-    arxiv: str | None = None
-    version: str | None = None
-    protocol: str | None = None
-    copied_from: str | None = None
-    flags: tuple[Flag, ...] = ()
+    within: float = Field(gt=0)
+    """In the metric's unit."""
+    why: str
+    tasks: tuple[str, ...]
 
-    @property
-    def source(self) -> str:
-        """Paper and table: ``hair 1``."""
-        return f"{self.paper} {self.table}"
 
-    def agrees_with(self, other: Published) -> bool:
-        """Tell whether both can be the same number, rounded as printed."""
-        if self.value is None or other.value is None:
-            return False
-        # Half a unit and the binary value of a decimal fraction meet only up to rounding.
-        slack = (self.half_unit + other.half_unit) * (1 + 1e-6)
-        return abs(self.value - other.value) <= slack
+class TolerancesSpec(Spec):
+    """All allowances beside rounding."""
+
+    tolerances: tuple[ToleranceSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +87,34 @@ def load_published() -> tuple[Table, ...]:
     return tuple(_table(paper, table) for paper in papers for table in paper.tables)
 
 
+def published_values() -> Iterator[Published]:
+    """Yield every printed value of a method as the harness sets it beside a run.
+
+    The variants of an ablation are no methods and are left out.
+
+    This is the entry point of the group ``restorebench.published``.
+
+    Raises:
+        SpecError: if a file is wrong.
+    """
+    allowed: dict[tuple[str | None, str], ToleranceSpec] = {
+        (task, given.metric): given
+        for given in TolerancesSpec.read(TOLERANCES).tolerances
+        for task in given.tasks
+    }
+    for paper in load_papers().values():
+        for table in paper.tables:
+            methods = [label for label in table.rows if not paper.is_variant(table, label)]
+            for cell in (cell for label in methods for cell in _row(paper, table, label)):
+                allowance = allowed.get((cell.task, cell.metric))
+                yield replace(
+                    cell,
+                    method=paper.cards.get(cell.method, cell.method),
+                    tolerance=allowance.within if allowance else 0.0,
+                    why_tolerance=allowance.why if allowance else "",
+                )
+
+
 def _table(paper: PaperSpec, table: TableSpec) -> Table:
     rows = tuple(_row(paper, table, label) for label in table.rows)
     return Table(f"{paper.paper} {table.name}", rows)
@@ -251,13 +123,14 @@ def _table(paper: PaperSpec, table: TableSpec) -> Table:
 def _row(paper: PaperSpec, table: TableSpec, label: str) -> tuple[Published, ...]:
     copied = (name for name, rows in table.copied_from.items() if label in rows)
     origin = next(copied, None)
-    method = _method(paper.names, table, label)
+    method = paper.method(table, label)
     cells = []
     for (heading, column), cell in zip(table.columns.items(), table.rows[label], strict=True):
         # One dash or blank stands for all metrics of its column.
         values = [cell] * len(column.metrics) if cell in ("-", "~") else cell.split("/")
         for metric, printed in zip(column.metrics, values, strict=True):
             value, half_unit = number(printed)
+            flags, note = _flags(table, label, heading, metric, printed)
             cells.append(
                 Published(
                     paper=paper.paper,
@@ -275,21 +148,21 @@ def _row(paper: PaperSpec, table: TableSpec, label: str) -> tuple[Published, ...
                     version=paper.version,
                     protocol=table.protocol,
                     copied_from=origin,
-                    flags=_flags(table, label, heading, metric, printed),
+                    flags=flags,
+                    note=note,
+                    reference=paper.reference,
+                    unclear=paper.unclear.get(metric, ""),
                 )
             )
     return tuple(cells)
 
 
-def _method(names: Mapping[str, str], table: TableSpec, label: str) -> str:
-    if label in names:
-        return names[label]
-    return f"{table.variant_of} {label}" if table.variant_of else label
-
-
 def _flags(
     table: TableSpec, row: str, heading: str, metric: Metric, printed: str
-) -> tuple[Flag, ...]:
-    lost: tuple[Flag, ...] = ("lost",) if printed == "?" else ()
-    given = (flag.flags for flag in table.flags if flag.covers(row, heading, metric))
-    return lost + tuple(flag for flags in given for flag in flags)
+) -> tuple[tuple[str, ...], str]:
+    """Return a cell's flags, and what they mean in words."""
+    given = [flag for flag in table.flags if flag.covers(row, heading, metric)]
+    flags, notes = [f for flag in given for f in flag.flags], [flag.note for flag in given]
+    if printed == "?":
+        flags, notes = ["lost", *flags], ["lost between the PDF and the text", *notes]
+    return tuple(flags), "; ".join(notes)

@@ -11,7 +11,9 @@ import csv
 from pathlib import Path
 
 from restorebench.errors import DataError
-from restorebench_benchmarks.papers import AVERAGE, Metric, Published, Table, number
+from restorebench.published import AVERAGE, Published
+from restorebench_benchmarks.paper_spec import Metric
+from restorebench_benchmarks.papers import Table, number
 
 TASKS = {
     "dehaze_SOTS": "sots_outdoor",
@@ -42,11 +44,7 @@ def read_survey(path: Path, *, setting: str) -> Table:
     Raises:
         DataError: if the file cannot be read or a line lacks a column.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            lines = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a survey's CSV file: {error}") from error
+    lines = _lines(path)
     rows: list[tuple[Published, ...]] = []
     names: set[str] = set()
     for line in lines:
@@ -59,6 +57,26 @@ def read_survey(path: Path, *, setting: str) -> Table:
         names.add(name)
         rows.append(_row(line, method, table=path.stem, setting=setting))
     return Table(f"survey {path.stem}", tuple(rows))
+
+
+def tasks_of(path: Path) -> frozenset[str]:
+    """Return the tasks that a leaderboard has columns of, the mean left out.
+
+    Raises:
+        DataError: if the file cannot be read, or holds no line.
+    """
+    return frozenset(TASKS[key] for key in _lines(path)[0] if key in TASKS) - {AVERAGE}
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a survey's CSV file: {error}") from error
+    if not lines:
+        raise DataError(f"{path}: holds no line below its heading")
+    return lines
 
 
 def _row(line: dict[str, str], method: str, *, table: str, setting: str) -> tuple[Published, ...]:

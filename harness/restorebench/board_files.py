@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restorebench.catalog import Catalog
+from restorebench.comparison_table import save_comparison
 from restorebench.errors import OutputFolderError, RenderError, SetupError
 from restorebench.leaderboard import Leaderboard
 from restorebench.table import Style
@@ -39,6 +40,8 @@ def write_board(
         OutputFolderError: if the folder cannot be written.
     """
     files, failures = board.save(folder), []
+    if board.printed:
+        files.append(save_comparison(board, folder))
     for name in catalog.names("renderers"):
         try:
             files.append(catalog.renderer(name)(board, folder, style))

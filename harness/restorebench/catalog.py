@@ -10,6 +10,7 @@ YAML file by its path. Entry point groups:
     restorebench.datasets        name = "module:DATASET", or a folder of YAML files
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
     restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
+    restorebench.published       name = "module:function" that yields `Published` values
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from restorebench.mix import MixSpec, MixStep, built, joined, steps_of
 from restorebench.noise import NoiseScheme
 from restorebench.protocol import Protocol, ProtocolSpec
 from restorebench.provided import Provided, by_packages, by_plugins
+from restorebench.published import Published
 from restorebench.spec import Document, Location, Spec, beside, is_path, place, read_yaml, validated
 from restorebench.suite import SampleSpec, Source, Suite, SuiteSpec, Task, TaskSpec
 
@@ -47,6 +49,7 @@ GROUPS = {
     "tasks": "task",
     "protocols": "protocol",
     "noise": "noise",
+    "published": "record of published values",
 }
 """What names stand for, and the word for one of them."""
 S = TypeVar("S", bound=Spec)
@@ -123,6 +126,10 @@ class Catalog:
         """Return the renderer called ``name``."""
         found: Callable[..., Path] = self._load("renderers", name)
         return found
+
+    def published(self) -> tuple[Published, ...]:
+        """Return every printed value that packages know of."""
+        return tuple(v for name in self.names("published") for v in self._load("published", name)())
 
     def protocol(self, name: str, noise: str | None = None) -> Protocol:
         """Return a protocol by name or YAML path, with its own noise scheme or another.

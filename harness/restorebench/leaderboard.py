@@ -18,6 +18,7 @@ from restorebench.errors import StoreError
 from restorebench.flags import counted
 from restorebench.inert import plain
 from restorebench.plan import Plan
+from restorebench.published import PrintedRow
 from restorebench.record import Record
 from restorebench.statistics import Values, leaders
 from restorebench.store import read_json, write_atomically
@@ -47,6 +48,8 @@ class Leaderboard:
     info: BoardInfo
     records: pd.DataFrame
     """One row for each image of each method, in full precision, in the order of the table."""
+    printed: tuple[PrintedRow, ...] = ()
+    """What papers print for the same setting, where it is asked for; see `comparison`."""
 
     @classmethod
     def of(

@@ -22,6 +22,7 @@ Fact = tuple[str, str]
 """A label, and what is known under it."""
 
 DASH = "—"
+"""What a spreadsheet takes for the beginning of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class TableRow:
     groups: tuple[tuple[TableCell, ...], ...]
     """One cell for each metric of each of the table's groups."""
     notes: tuple[int, ...] = ()
+    section: str = ""
+    """Heading of the section that begins with this row, below a rule; empty for no new one."""
 
     @property
     def cells(self) -> tuple[TableCell, ...]:
@@ -78,6 +81,10 @@ class Table:
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...]
     provenance: tuple[Fact, ...]
+    stub: str = "Method"
+    """What the rows are."""
+    cite: str = ""
+    """BibTeX key of the paper that the table is from."""
 
     def legend(self, best: str, second: str) -> str:
         """Return what the marks mean, given how a format shows them; empty if there are none."""
@@ -89,13 +96,14 @@ class Table:
         )
 
 
-class _Notes:
+class Notes:
     """Footnotes in the order of their first mention."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
     def add(self, *texts: str) -> tuple[int, ...]:
+        """Return the numbers of texts, which are given one each where they are new."""
         lines = [printable(text) for text in texts]
         self.texts = list(dict.fromkeys([*self.texts, *lines]))
         return tuple(self.texts.index(line) + 1 for line in lines)
@@ -108,7 +116,16 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
         board: the leaderboard.
         style: ``plain`` prints SSIM as 0.9123, ``paper`` as .912.
     """
-    info, notes = board.info, _Notes()
+    info, notes = board.info, Notes()
+    groups = groups_of(board, notes)
+    marks, titles = _marks(board), titles_of(info)
+    rows = tuple(_row(board, row, titles[row.name], marks, notes, style) for row in info.rows)
+    return Table(printable(info.title), groups, rows, tuple(notes.texts), _provenance(info, titles))
+
+
+def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
+    """Return the headings of a board's tasks and of their average, adding their footnotes."""
+    info = board.info
     metrics = tuple(f"{m.title} ({m.unit})" if m.unit else m.title for m in info.metrics)
     groups = [
         TableGroup(printable(c.title), _tags(c), metrics, not c.extent, notes.add(*c.words))
@@ -118,13 +135,7 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
     tags = tuple(filter(None, [board.average_extent, printable(info.average)]))
     missing = notes.add(f"No average: {reason}") if reason else ()
     whole = all(group.whole for group in groups)
-    groups.append(TableGroup("Average", tags, metrics, whole, missing))
-
-    marks, titles = _marks(board), titles_of(info)
-    rows = tuple(_row(board, row, titles[row.name], marks, notes, style) for row in info.rows)
-    return Table(
-        printable(info.title), tuple(groups), rows, tuple(notes.texts), _provenance(info, titles)
-    )
+    return (*groups, TableGroup("Average", tags, metrics, whole, missing))
 
 
 def titles_of(info: BoardInfo) -> dict[str, str]:
@@ -164,7 +175,7 @@ def _tags(column: ColumnInfo) -> tuple[str, ...]:
 
 
 def _row(
-    board: Leaderboard, row: RowInfo, title: str, marks: _Marks, notes: _Notes, style: Style
+    board: Leaderboard, row: RowInfo, title: str, marks: _Marks, notes: Notes, style: Style
 ) -> TableRow:
     groups = []
     for column in board.info.columns:

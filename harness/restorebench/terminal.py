@@ -68,7 +68,7 @@ def _width(part: RichTable, console: Console) -> int:
 
 def _part(table: Table, groups: Sequence[int], styled: bool) -> RichTable:
     part = RichTable(box=box.HORIZONTALS, header_style="", pad_edge=False)
-    part.add_column(Text("\n" * _depth(table) + "Method", "bold"), max_width=NAME_WIDTH)
+    part.add_column(Text("\n" * _depth(table) + table.stub, "bold"), max_width=NAME_WIDTH)
     columns = []
     for index in groups:
         cells = [row.groups[index] for row in table.rows]
@@ -76,6 +76,9 @@ def _part(table: Table, groups: Sequence[int], styled: bool) -> RichTable:
         part.add_column(heading, justify="center", no_wrap=True)
         columns.append(numbers)
     for row, *numbers in zip(table.rows, *columns, strict=True):
+        if row.section:
+            part.add_section()
+            part.add_row(Text(row.section, "bold"))
         name = Text(f"{row.title}{superscript(row.notes)}")
         if row.tag:
             name.append(f"\n{row.tag}", "yellow")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from restorebench.comparison_table import comparison_table
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
 from restorebench.table import (
@@ -42,7 +43,42 @@ class TaskImages:
 
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:
     """Write ``leaderboard.html``: readable without scripts, from a disk or a server."""
-    environment = Environment(
+    table, drawn = table_of(board, style), strips(board)
+    css, script = _asset("leaderboard.css"), _asset("leaderboard.js")
+    text = (
+        _environment()
+        .get_template("leaderboard.html.jinja")
+        .render(
+            table=table,
+            comparison=comparison_table(board, style) if board.printed else None,
+            rows=_rows(board, table, drawn),
+            drawn=bool(drawn),
+            info=board.info,
+            titles=titles_of(board.info),
+            tasks=list(_tasks(board, style)),
+            failures=board.failures(),
+            css=css,
+            script=script,
+            css_hash=_hash(css),
+            script_hash=_hash(script),
+        )
+    )
+    return write_atomically(folder / "leaderboard.html", text)
+
+
+def render_tables(tables: Sequence[Table], file: Path, *, title: str, bibtex: str) -> Path:
+    """Write tables as one page beside ``file``, with the entry of the paper they are from."""
+    css = _asset("leaderboard.css")
+    text = (
+        _environment()
+        .get_template("tables.html.jinja")
+        .render(tables=tables, title=title, bibtex=bibtex, css=css, css_hash=_hash(css))
+    )
+    return write_atomically(file.with_name(f"{file.name}.html"), text)
+
+
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("restorebench_reports"),
         autoescape=True,
         trim_blocks=True,
@@ -51,22 +87,6 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
         keep_trailing_newline=True,
         finalize=_printable,
     )
-    table, drawn = table_of(board, style), strips(board)
-    css, script = _asset("leaderboard.css"), _asset("leaderboard.js")
-    text = environment.get_template("leaderboard.html.jinja").render(
-        table=table,
-        rows=_rows(board, table, drawn),
-        drawn=bool(drawn),
-        info=board.info,
-        titles=titles_of(board.info),
-        tasks=list(_tasks(board, style)),
-        failures=board.failures(),
-        css=css,
-        script=script,
-        css_hash=_hash(css),
-        script_hash=_hash(script),
-    )
-    return write_atomically(folder / "leaderboard.html", text)
 
 
 def _printable(value: object) -> object:

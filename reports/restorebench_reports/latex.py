@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from restorebench.comparison_table import comparison_table
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
-from restorebench.table import Style, TableCell, table_of
+from restorebench.table import Style, Table, TableCell, table_of
 
 COMMANDS = {"best": r"\textbf{%s}", "second": r"\underline{%s}", None: "%s"}
 ESCAPES = {
@@ -45,12 +47,35 @@ ESCAPES = {
     "λ": r"$\lambda$",
     "μ": r"$\mu$",
     "σ": r"$\sigma$",
+    "≈": r"$\approx$",
+    "≠": r"$\neq$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
+    "✓": r"$\checkmark$",
 }
 ABSENT_FROM_T1 = frozenset("ĦħĸĿŀŉŦŧſ")
 
 
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:
     """Write ``leaderboard.tex``, a document of one table; its middle can be pasted into a paper."""
+    table, comparison = table_of(board, style), None
+    if board.printed:
+        comparison = comparison_table(board, style)
+    template = _environment().get_template("leaderboard.tex.jinja")
+    text = template.render(table=table, comparison=comparison)
+    return write_atomically(folder / "leaderboard.tex", text)
+
+
+def render_tables(tables: Sequence[Table], file: Path, *, title: str, bibtex: str) -> Path:
+    """Write tables as one document beside ``file``, which cites ``references.bib`` there.
+
+    Captions hold the title already, and the entry stands in that file.
+    """
+    text = _environment().get_template("tables.tex.jinja").render(tables=tables)
+    return write_atomically(file.with_name(f"{file.name}.tex"), text)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("restorebench_reports"),
         block_start_string="<%",
@@ -66,8 +91,7 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
         keep_trailing_newline=True,
     )
     environment.filters.update(tex=escape, prose=_prose, cell=_cell, notes=_notes)
-    text = environment.get_template("leaderboard.tex.jinja").render(table=table_of(board, style))
-    return write_atomically(folder / "leaderboard.tex", text)
+    return environment
 
 
 def escape(text: str) -> str:

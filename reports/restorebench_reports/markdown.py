@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from restorebench.comparison_table import comparison_table
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
 from restorebench.table import Style, Table, TableCell, TableGroup, TableRow, table_of
@@ -15,19 +17,22 @@ MARKS = {"best": "**{}**", "second": "<ins>{}</ins>", None: "{}"}
 
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:
     """Write ``leaderboard.md``."""
-    return write_atomically(folder / "leaderboard.md", markdown(table_of(board, style)))
+    text = markdown(table_of(board, style))
+    if board.printed:
+        text += "\n" + markdown(comparison_table(board, style), heading="##")
+    return write_atomically(folder / "leaderboard.md", text)
 
 
-def markdown(table: Table) -> str:
+def markdown(table: Table, heading: str = "#") -> str:
     """Return a table with its footnotes and provenance."""
     notes = [f"<sup>{number}</sup> {escape(note)}" for number, note in enumerate(table.notes, 1)]
     facts = [f"- **{escape(label)}**: {escape(text)}" for label, text in table.provenance]
     lines = [
-        f"# {escape(table.title)}",
+        f"{heading} {escape(table.title)}",
         "",
-        _line(["Method", *map(_head, table.groups)]),
+        _line([table.stub, *map(_head, table.groups)]),
         _line([":---", *["---:"] * len(table.groups)]),
-        *map(_row, table.rows),
+        *(line for row in table.rows for line in _rows(row)),
         "",
         escape(table.legend("Bold", "underlined")),
         "",
@@ -58,10 +63,13 @@ def _head(group: TableGroup) -> str:
     return "<br>".join([title, *map(escape, group.tags), metrics])
 
 
-def _row(row: TableRow) -> str:
+def _rows(row: TableRow) -> Iterator[str]:
+    """Yield a row, below the heading of its section if it begins one."""
+    if row.section:
+        yield _line([f"**{escape(row.section)}**", *[""] * len(row.groups)])
     title = f"{escape(row.title)}{_notes(row.notes)}"
     name = "<br>".join(filter(None, [title, escape(row.tag)]))
-    return _line([name, *(" / ".join(map(_cell, cells)) for cells in row.groups)])
+    yield _line([name, *(" / ".join(map(_cell, cells)) for cells in row.groups)])
 
 
 def _cell(cell: TableCell) -> str:

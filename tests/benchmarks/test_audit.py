@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restorebench.published import AVERAGE, Published
 from restorebench_benchmarks.audit import audit
 from restorebench_benchmarks.finding import Finding
-from restorebench_benchmarks.papers import AVERAGE, Published, Table, load_published, number
+from restorebench_benchmarks.papers import Table, load_published, number
 from restorebench_benchmarks.survey import read_survey
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

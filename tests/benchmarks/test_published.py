@@ -11,12 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.errors import DataError, SpecError
+from restorebench.published import AVERAGE, Published
+from restorebench_benchmarks.paper_spec import PaperSpec, TableSpec
 from restorebench_benchmarks.papers import (
-    AVERAGE,
     FOLDER,
-    PaperSpec,
-    Published,
-    TableSpec,
     load_papers,
     load_published,
     number,

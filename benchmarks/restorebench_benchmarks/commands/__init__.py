@@ -1,0 +1,1 @@
+"""Commands on what this package holds, registered as `restorebench.commands`."""
