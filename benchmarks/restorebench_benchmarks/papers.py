@@ -84,7 +84,7 @@ def load_published() -> tuple[Table, ...]:
         SpecError: if a file is wrong.
     """
     papers = load_papers().values()
-    return tuple(_table(paper, table) for paper in papers for table in paper.tables)
+    return tuple(table_of(paper, table) for paper in papers for table in paper.tables)
 
 
 def published_values() -> Iterator[Published]:
@@ -115,7 +115,8 @@ def published_values() -> Iterator[Published]:
                 )
 
 
-def _table(paper: PaperSpec, table: TableSpec) -> Table:
+def table_of(paper: PaperSpec, table: TableSpec) -> Table:
+    """Return one transcribed table, cell by cell."""
     rows = tuple(_row(paper, table, label) for label in table.rows)
     return Table(f"{paper.paper} {table.name}", rows)
 

@@ -11,6 +11,7 @@ YAML file by its path. Entry point groups:
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
     restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
     restorebench.published       name = "module:function" that yields `Published` values
+    restorebench.table_renderers name = "module:function" of tables that are no board
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from restorebench.mix import MixSpec, MixStep, built, joined, steps_of
 from restorebench.noise import NoiseScheme
 from restorebench.protocol import Protocol, ProtocolSpec
 from restorebench.provided import Provided, by_packages, by_plugins
-from restorebench.published import Published
 from restorebench.spec import Document, Location, Spec, beside, is_path, place, read_yaml, validated
 from restorebench.suite import SampleSpec, Source, Suite, SuiteSpec, Task, TaskSpec
 
@@ -50,6 +50,7 @@ GROUPS = {
     "protocols": "protocol",
     "noise": "noise",
     "published": "record of published values",
+    "table_renderers": "table renderer",
 }
 """What names stand for, and the word for one of them."""
 S = TypeVar("S", bound=Spec)
@@ -126,10 +127,6 @@ class Catalog:
         """Return the renderer called ``name``."""
         found: Callable[..., Path] = self._load("renderers", name)
         return found
-
-    def published(self) -> tuple[Published, ...]:
-        """Return every printed value that packages know of."""
-        return tuple(v for name in self.names("published") for v in self._load("published", name)())
 
     def protocol(self, name: str, noise: str | None = None) -> Protocol:
         """Return a protocol by name or YAML path, with its own noise scheme or another.

@@ -32,7 +32,8 @@ def beside_published(board: Leaderboard, catalog: Catalog) -> Leaderboard:
     judge = _Judge(board, catalog)
     values = [
         value
-        for value in catalog.published()
+        for record in catalog.groups["published"].values()
+        for value in record.load()()
         if value.setting == board.info.suite and (value.task, value.metric) in judge.keys
         if value.value is not None or "lost" in value.flags
     ]
@@ -159,7 +160,17 @@ class _Judge:
             return self.fault
         if value.protocol is None:
             return "the paper's protocol is not known"
-        return f"printed under the protocol {value.protocol}, measured under {self.protocol}"
+        said = f"printed under the protocol {value.protocol}, measured under {self.protocol}"
+        theirs, ours = self._variant(value.protocol, value), self._variant(self.protocol, value)
+        return said if theirs == ours else f"{said}: {theirs}, not {ours}"
+
+    def _variant(self, protocol: str, value: Published) -> str:
+        """Return what a protocol means by a metric's name, such as ``ssim_uniform7``."""
+        try:
+            meant = self.catalog.protocol(protocol).spec.metrics
+        except UsageError:
+            meant = {}
+        return meant.get(value.metric, f"an unknown {value.metric}")
 
 
 def _allowed(values: Mapping[Key, Published], key: Key) -> float:

@@ -59,7 +59,7 @@ def comparison_table(board: Leaderboard, style: Style = "plain") -> Table:
         for one in printed:
             rows += _beside(board, one, notes)
     only = [_printed(board, p, notes, p.method) for p in board.printed if p not in measured]
-    rows += _under("Printed only, not measured in this run", only)
+    rows += _under("Printed, not measured", only)
     title = printable(f"{board.info.title}: measured beside published")
     return Table(title, groups, tuple(rows), tuple(notes.texts), _facts(board))
 

@@ -22,7 +22,6 @@ Fact = tuple[str, str]
 """A label, and what is known under it."""
 
 DASH = "—"
-"""What a spreadsheet takes for the beginning of one."""
 
 
 @dataclass(frozen=True, slots=True)
