@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from restorebench.board_info import MetricInfo
+from restorebench.inert import plain
 from restorebench.leaderboard import Leaderboard
 from restorebench.published import AVERAGE, Comparison, PrintedRow, Verdict
 from restorebench.store import write_atomically
@@ -23,7 +24,6 @@ from restorebench.table import (
     TableRow,
     format_value,
     groups_of,
-    plain,
     printable,
     titles_of,
 )

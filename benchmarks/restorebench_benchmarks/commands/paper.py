@@ -34,7 +34,6 @@ def paper(
     show_list: Annotated[bool, typer.Option("--list", help="List papers and tables.")] = False,
 ) -> None:
     """Print a paper's table as the paper does, every value as printed, faults marked."""
-    from restorebench.leaderboard import Leaderboard
     from restorebench_benchmarks.papers import load_papers
 
     papers = load_papers()
@@ -45,12 +44,19 @@ def paper(
         raise UsageError("name a paper, such as: restorebench paper hair --table 1; or --list")
     if name not in papers:
         raise UnknownNameError("paper", name, papers)
-    boards = [Leaderboard.load(folder) for folder in run or ()]
     found = papers[name]
-    for number in _numbers(found, table):
+    numbers = _numbers(found, table)
+    boards = _boards(run or [])
+    for number in numbers:
         _regenerate(found, number, boards, out)
     if out is not None:
         say_written([_bibliography(out)])
+
+
+def _boards(runs: Sequence[Path]) -> list[Leaderboard]:
+    from restorebench.leaderboard import Leaderboard
+
+    return [Leaderboard.load(folder) for folder in runs]
 
 
 def _numbers(paper: PaperSpec, wanted: str) -> list[str]:
