@@ -6,12 +6,10 @@ YAML file by its path. Entry point groups:
     restorebench.methods         name = "module:MethodSubclass"
     restorebench.degradations    name = "module:DegradationDataclass"
     restorebench.metrics         name = "module:METRIC"
-    restorebench.renderers       name = "module:function"
+    restorebench.renderers       name = "module:function"; likewise .table_renderers, .published
     restorebench.datasets        name = "module:DATASET", or a folder of YAML files
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
     restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
-    restorebench.published       name = "module:function" that yields `Published` values
-    restorebench.table_renderers name = "module:function" of tables that are no board
 """
 
 from __future__ import annotations

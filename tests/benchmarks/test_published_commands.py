@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from restorebench.errors import BenchError, DataError
@@ -225,6 +226,23 @@ def test_a_table_that_is_not_there_is_one_line(
     assert caught.value.exit_code == code
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_sample_is_set_beside_the_papers_without_any_difference(cli: Cli, tmp_path: Path) -> None:
+    command = ("run", "--suite", "three_deg", "--data", "sample", "--limit", "1", "-m", "identity")
+    assert cli(*command, "--out", "run").returncode == 0
+    done = cli("report", "run", "--published", "-o", "tables")
+    assert done.returncode == 0, done.stderr
+    assert "Nothing printed: for Degraded input" in done.stdout
+    assert "Printed, not measured" in done.stdout
+    assert "tables/published.csv" in done.stdout
+    table = pd.read_csv(tmp_path / "tables" / "published.csv")
+    assert set(table["verdict"]) == {"published only", "not comparable"}
+    assert set(table["reason"]) == {
+        "not measured in this run",
+        "lost between the PDF and the text",
+    }
+    assert table["delta"].isna().all()
 
 
 def test_the_list_names_lost_tables(cli: Cli) -> None:
