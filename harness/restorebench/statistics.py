@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ Values = NDArray[np.float64]
 
 RESAMPLES = 4000
 MIN_IMAGES = 2
+ROUNDING = 1e-9
+"""Of a mean: what differences that should be equal may vary by."""
 
 
 def paired_interval(
@@ -20,40 +23,73 @@ def paired_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Bootstrap the mean over columns of the mean difference over images.
+    """Bootstrap the mean over columns of the mean difference over images, studentised.
+
+    Each resampled mean is divided by its own standard error, which keeps the level for as few as
+    five images, where percentiles of the plain means cover 85 % instead of 95 %.
 
     Args:
         differences: for each column, one method's scores minus the other's, image by image.
         clusters: for each column, what its images are; columns with the same images (one
             photograph at three noise levels) are resampled together.
-        level: confidence level of the percentile interval.
+        level: confidence level of the interval.
         seed: of the resampling, so that the same records always give the same marks.
 
     Returns:
-        The bounds of the interval; ``nan`` where scores are infinite in both directions.
+        The bounds of the interval. They are infinite where too few images differ to tell how
+        much they vary, ``nan`` with a single image or scores infinite in both directions.
 
     Source:
-        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 12.5.
     """
-    rng = np.random.default_rng(seed)
-    drawn: dict[Hashable, NDArray[np.int64]] = {}
-    total = np.zeros(RESAMPLES)
+    if not all(np.isfinite(difference).all() for difference in differences):
+        return _extremes(differences)
+    together: dict[Hashable, Values] = {}
     for difference, cluster in zip(differences, clusters, strict=True):
-        if cluster not in drawn:
-            drawn[cluster] = rng.integers(len(difference), size=(RESAMPLES, len(difference)))
-        with np.errstate(invalid="ignore"):  # inf - inf is nan, which counts as undecided
-            total += difference[drawn[cluster]].mean(axis=1)
-    means = np.sort(total / len(differences))  # nan sorts last, and numpy's quantiles warn of inf
+        together[cluster] = together.get(cluster, np.zeros(len(difference))) + difference
+    mean = sum(float(values.mean()) for values in together.values())
+    if any(len(values) < MIN_IMAGES for values in together.values()):
+        return math.nan, math.nan
+    ratios = _studentised(list(together.values()), np.random.default_rng(seed))
+    error = math.sqrt(sum(values.var(ddof=1) / len(values) for values in together.values()))
     tail = int(RESAMPLES * (1 - level) / 2)
-    if np.isnan(means[-1]):
-        return float("nan"), float("nan")
-    return float(means[tail]), float(means[-1 - tail])
+    if error <= ROUNDING * abs(mean):  # the same everywhere, whatever the ratios of its rounding
+        return mean / len(differences), mean / len(differences)
+    low, high = mean - float(ratios[-1 - tail]) * error, mean - float(ratios[tail]) * error
+    return low / len(differences), high / len(differences)
+
+
+def _studentised(groups: Sequence[Values], rng: np.random.Generator) -> Values:
+    """Return each resample's deviation from the mean, over its own standard error, in order."""
+    deviation, variance = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
+    for values in groups:
+        centred = values - values.mean()
+        drawn = centred[rng.integers(len(values), size=(RESAMPLES, len(values)))]
+        deviation += drawn.mean(axis=1)
+        variance += drawn.var(axis=1, ddof=1) / len(values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios: Values = deviation / np.sqrt(variance)
+    return np.sort(np.nan_to_num(ratios, nan=0.0, posinf=np.inf, neginf=-np.inf))
+
+
+def _extremes(differences: Sequence[Values]) -> tuple[float, float]:
+    """Return the bounds that no mean can leave, for scores of which some are infinite."""
+    with np.errstate(invalid="ignore"):  # inf - inf is nan, which counts as undecided
+        low = float(np.mean([difference.min() for difference in differences]))
+        high = float(np.mean([difference.max() for difference in differences]))
+    return (math.nan, math.nan) if math.isnan(low + high) else (low, high)
+
+
+def paired_differences(a: Values, b: Values) -> Values:
+    """Return ``a - b`` image by image; two equal infinite scores do not differ."""
+    with np.errstate(invalid="ignore"):
+        difference: Values = np.where(a == b, 0.0, a - b)
+    return difference
 
 
 def separated(a: Sequence[Values], b: Sequence[Values], clusters: Sequence[Hashable]) -> bool:
     """Tell whether the paired interval of ``a - b`` leaves out zero."""
-    with np.errstate(invalid="ignore"):
-        differences = [np.where(x == y, 0.0, x - y) for x, y in zip(a, b, strict=True)]
+    differences = [paired_differences(x, y) for x, y in zip(a, b, strict=True)]
     low, high = paired_interval(differences, clusters)
     return low > 0 or high < 0
 
