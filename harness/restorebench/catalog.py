@@ -7,6 +7,7 @@ YAML file by its path. Entry point groups:
     restorebench.degradations    name = "module:DegradationDataclass"
     restorebench.metrics         name = "module:METRIC"
     restorebench.renderers       name = "module:function"; likewise .table_renderers, .published
+    restorebench.gate_renderers  name = "module:function" of a gate's report
     restorebench.datasets        name = "module:DATASET", or a folder of YAML files
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
     restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
@@ -41,6 +42,7 @@ GROUPS = {
     "degradations": "degradation",
     "metrics": "metric",
     "renderers": "renderer",
+    "gate_renderers": "gate renderer",
     "datasets": "dataset",
     "mixes": "mix",
     "suites": "suite",
@@ -125,6 +127,10 @@ class Catalog:
         """Return the renderer called ``name``."""
         found: Callable[..., Path] = self._load("renderers", name)
         return found
+
+    def gate_renderers(self) -> dict[str, Callable[..., list[Path]]]:
+        """Return all renderers of gates by name."""
+        return {name: self._load("gate_renderers", name) for name in self.names("gate_renderers")}
 
     def protocol(self, name: str, noise: str | None = None) -> Protocol:
         """Return a protocol by name or YAML path, with its own noise scheme or another.

@@ -6,6 +6,7 @@ import typer
 
 from restorebench.commands.data import data
 from restorebench.commands.doctor import doctor
+from restorebench.commands.gate import gate
 from restorebench.commands.names import info, list_
 from restorebench.commands.profile import profile
 from restorebench.commands.report import report
@@ -21,13 +22,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Compare all-in-one image-restoration methods: every number with its protocol, its data "
     "and the count of images behind it.",
-    epilog="Exit codes: 0 ok, 2 usage or spec, 3 incomplete, 4 environment (data, weights, "
-    "device), 5 nothing selected, 130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 regression (gate), 2 usage or spec, 3 incomplete, "
+    "4 environment (data, weights, device), 5 nothing selected, 130 interrupted.",
 )
 app.command()(run)
 app.command("list")(list_)
 app.command()(info)
 app.command()(report)
+app.command()(gate)
 app.command()(doctor)
 app.command()(profile)
 app.command()(verify)

@@ -139,6 +139,12 @@ class Leaderboard:
         assert values is not None
         return Cell(float(np.mean(values)), scored, expected)
 
+    def image_scores(self, method: str, task: str) -> pd.DataFrame:
+        """Return the records of the images of one cell that were scored, by image."""
+        found = self.records
+        chosen = (found["method"] == method) & (found["task"] == task) & found["error"].isna()
+        return found[chosen].set_index("image")
+
     @property
     def average_reason(self) -> str | None:
         """Why the board has no average at all, or ``None`` if it has one."""

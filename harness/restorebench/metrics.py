@@ -41,6 +41,10 @@ class Metric:
     """False for a no-reference metric."""
     unavailable: Callable[[], str | None] = _available
     """Returns why it cannot be computed on this machine and what to do, or ``None`` if it can."""
+    tolerance: float = 0.0
+    """Loss of a mean up to which nobody would call a method worse."""
+    grave: float = math.inf
+    """Loss of a task's mean that calls it worse whatever the spread of the images."""
 
 
 def psnr(restored: Float, clean: Float) -> float:
@@ -211,11 +215,21 @@ def _check_shapes(name: str, restored: NDArray[Any], clean: NDArray[Any]) -> Non
 
 
 def _psnr(score: Callable[[Float, Float], float]) -> Metric:
-    return Metric(title="PSNR", unit="dB", digits=2, higher_is_better=True, score=score)
+    return Metric(
+        title="PSNR",
+        unit="dB",
+        digits=2,
+        higher_is_better=True,
+        score=score,
+        tolerance=0.02,
+        grave=0.2,
+    )
 
 
 def _similarity(score: Callable[[Float, Float], float]) -> Metric:
-    return Metric(title="SSIM", unit="", digits=4, higher_is_better=True, score=score)
+    return Metric(
+        title="SSIM", unit="", digits=4, higher_is_better=True, score=score, tolerance=0.0005
+    )
 
 
 PSNR = _psnr(psnr)

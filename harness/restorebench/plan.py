@@ -137,6 +137,11 @@ class Row:
     absent: str | None = None
     """Why the method is not scored at all."""
 
+    @property
+    def method(self) -> str:
+        """The method's name, without its checkpoint's."""
+        return method_name(self.label)
+
     def words(self) -> list[str]:
         """Say whatever a reader of this row's numbers has to know."""
         said = []
@@ -250,6 +255,15 @@ def find_columns(
         if any(dataset.find(above) for dataset in real if not dataset.embedded):
             raise DataError(f"no set lies below {data_root}, but some below {above}: give that")
     return tuple(columns)
+
+
+def method_name(label: str) -> str:
+    """Return the method in a row's name, which may be followed by ``@`` and a checkpoint's name.
+
+    >>> method_name("hair@epoch_9"), method_name("hair")
+    ('hair', 'hair')
+    """
+    return label.partition("@")[0]
 
 
 def draws_noise(mix: tuple[Degradation, ...]) -> bool:

@@ -24,7 +24,7 @@ from restorebench.errors import (
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import carried_weights, load_method
 from restorebench.method import Card, Method, Precision, find_device
-from restorebench.plan import DataMode, Plan, Row, find_columns
+from restorebench.plan import DataMode, Plan, Row, find_columns, method_name
 from restorebench.provenance import code_hash, device_name, environment_hash
 from restorebench.record import Record
 from restorebench.run_manifest import add_session
@@ -46,6 +46,7 @@ class Options:
     """Each gives a board of its own; an image is restored once for all that allow it."""
     noise: str | None = None
     weights: Mapping[str, Path] = field(default_factory=dict)
+    """By the name that stands among the methods."""
     strict: bool = True
     """Whether weights must fit their network tensor for tensor."""
     untrained: bool = False
@@ -60,7 +61,8 @@ class Session:
 
     Args:
         suite: a suite's name, or the path of a YAML file.
-        methods: names, or methods that are already built.
+        methods: names, or methods that are already built. ``name@checkpoint`` tells several
+            checkpoints of one network apart.
         options: everything else.
         out: the run folder; ``runs/<suite>`` by default. The same command goes on from there.
         catalog: where names are looked up.
@@ -190,13 +192,14 @@ def _check_metrics(plan: Plan) -> None:
 def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
     if isinstance(method, Method):
         return _built_row(catalog, method, options.untrained)
+    name = method_name(method)
     try:
-        cls = catalog.method(method)
+        cls = catalog.method(name)
     except SetupError as error:  # a package that cannot be imported leaves the others alone
         return _broken_row(method, str(error), options)
     load = partial(
         load_method,
-        method,
+        name,
         device=options.device,
         precision=options.precision,
         strict=options.strict,
@@ -240,13 +243,23 @@ def _broken_row(name: str, reason: str, options: Options) -> Row:
 
 
 def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
-    """Load the weights at once: a file that cannot be used is known before anything is scored."""
+    """Load the weights at once: a file that cannot be used is known before anything is scored.
+
+    They are loaded again when the row's turn comes, so that a run over many checkpoints holds one.
+    """
     try:
-        method = load()
+        loaded = load().weights
     except WeightsError as error:
         return replace(row, weights="", absent=f"weights not usable: {error}")
-    assert method.weights is not None
-    return replace(row, weights=method.weights.sha256, loaded=method.weights, build=lambda: method)
+    assert loaded is not None
+
+    def build() -> Method:
+        method = load()
+        if method.weights != loaded:
+            raise WeightsError(f"{row.label}: {loaded.file} was changed during the run; start anew")
+        return method
+
+    return replace(row, weights=loaded.sha256, loaded=loaded, build=build)
 
 
 def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:

@@ -10,14 +10,25 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from restorebench.table import Mark, Table, TableCell, TableGroup
+from restorebench.gate_report import Case, GateReport, Verdict
+from restorebench.table import Mark, Table, TableCell, TableGroup, printable
 
 STYLES: dict[Mark | None, str] = {"best": "bold green", "second": "underline", None: ""}
 SIGNS: dict[Mark | None, str] = {"best": "*", "second": "+", None: " "}
 """What marks a number where neither bold nor underlined can be shown."""
+VERDICTS: dict[Verdict, str] = {
+    "regression": "red",
+    "incomplete": "red",
+    "not comparable": "red",
+    "inconclusive": "yellow",
+    "improved": "green",
+}
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 BETWEEN = "  "
 NAME_WIDTH = 28
+METRIC_WIDTH = len("Parameters")
+CHANGE_WIDTH = len("[-0.00000,")
+"""So that a bound is never cut; an interval takes three lines where there is no room for one."""
 UNBOUNDED = 10_000
 
 
@@ -40,6 +51,47 @@ def print_table(table: Table, console: Console) -> None:
         console.print(Text(f"{superscript((number,))} {note}"))
     for label, text in table.provenance:
         console.print(Text(f"{label}: {text}", "dim"))
+
+
+def print_gate(report: GateReport, console: Console) -> None:
+    """Print a gate's cases, what there is to say about those that are no pass, and the verdict."""
+    for row in report.rows:
+        console.print(Text(printable(row.name), "bold"))
+        console.print(_gate_table([case for case in report.cases if case.row == row.name]))
+    for case in report.worst_first():
+        if case.reason:
+            console.print(Text(printable(case.sentence), VERDICTS.get(case.verdict, "")))
+    for note in report.notes:
+        console.print(Text(printable(note), "yellow"))
+    for label, text in report.facts:
+        console.print(Text(printable(f"{label}: {text}"), "dim"))
+    if len(report.rows) > 1:
+        console.print(Text("Checkpoints, best first:"))
+        for place, row in enumerate(report.rows, 1):
+            console.print(Text(printable(f"{place}. {row.name}: {row.verdict}")))
+    console.print(Text(printable(report.headline), f"bold {VERDICTS.get(report.verdict, '')}"))
+
+
+def _gate_table(cases: Sequence[Case]) -> RichTable:
+    table = RichTable(
+        box=box.HORIZONTALS, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.add_column("task", overflow="fold")
+    table.add_column("metric", min_width=METRIC_WIDTH)
+    for heading in ("baseline", "new"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("change", justify="right", min_width=CHANGE_WIDTH)
+    table.add_column("images", justify="right", no_wrap=True)
+    table.add_column("verdict", min_width=max(len(w) for v in VERDICTS for w in v.split()))
+    for case in cases:
+        metric = f"{case.metric_title} ({case.unit})" if case.unit else case.metric_title
+        images = "" if case.images is None else str(case.images)
+        cells = [case.title, metric, *case.numbers, images]
+        table.add_row(
+            *(Text(printable(cell)) for cell in cells),
+            Text(case.verdict, VERDICTS.get(case.verdict, "")),
+        )
+    return table
 
 
 def superscript(notes: tuple[int, ...]) -> str:

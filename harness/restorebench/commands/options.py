@@ -16,6 +16,7 @@ from restorebench.errors import BenchError, UsageError
 if TYPE_CHECKING:
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
+    from restorebench.session import Session
 
 INCOMPLETE = 3
 
@@ -58,19 +59,12 @@ Plugins = Annotated[
 Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]
 
 
-def weights_by_name(given: list[str]) -> dict[str, Path]:
-    """Return the files of NAME=FILE arguments.
+def measure(session: Session) -> None:
+    """Score what is not scored yet, and show on standard error how far that is."""
+    from restorebench.progress import shown
 
-    Raises:
-        UsageError: if one has no name.
-    """
-    found = {}
-    for text in given:
-        name, equals, path = text.partition("=")
-        if not equals:
-            raise UsageError(f"--weights {text}: say for which method, as --weights NAME=FILE")
-        found[name] = Path(path)
-    return found
+    for _ in shown(session.measure(), session.total):
+        pass
 
 
 def say_written(files: Iterable[Path]) -> None:
@@ -96,6 +90,28 @@ def show(board: Leaderboard, style: Any) -> None:
     from restorebench.terminal import print_table
 
     print_table(table_of(board, style), console())
+
+
+def weights_of(
+    given: list[str] | None, methods: list[str], catalog: Catalog
+) -> list[tuple[str, str]]:
+    """Return the method and the path that each ``--weights`` option means.
+
+    Raises:
+        UsageError: if an option names no method and not exactly one network is selected.
+    """
+    found = []
+    for text in given or []:
+        name, equals, path = text.partition("=")
+        # Lightning's own file names hold an equals sign: epoch=9-step=100.ckpt.
+        if not equals or (name not in methods and name not in catalog.names("methods")):
+            usable = importable(catalog, methods)
+            networks = [m for m in usable if catalog.method(m).info.needs_weights]
+            if len(networks) != 1:
+                raise UsageError(f"--weights {text}: say for which method, as --weights NAME=FILE")
+            name, path = networks[0], text
+        found.append((name, path))
+    return found
 
 
 def importable(catalog: Catalog, methods: list[str]) -> list[str]:

@@ -16,10 +16,11 @@ from restorebench.commands.options import (
     Style,
     TableStyle,
     importable,
+    measure,
     say_failed,
     say_written,
     show,
-    weights_by_name,
+    weights_of,
 )
 from restorebench.console import fail
 from restorebench.errors import NothingSelectedError
@@ -27,7 +28,6 @@ from restorebench.errors import NothingSelectedError
 if TYPE_CHECKING:
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
-    from restorebench.session import Session
 
 
 def run(  # noqa: PLR0913 - each parameter is an option
@@ -83,12 +83,12 @@ def run(  # noqa: PLR0913 - each parameter is an option
         precision=precision.value,
         protocols=tuple(protocol or ["airnet"]),
         noise=noise,
-        weights=_weights(weights or [], methods, catalog),
+        weights={m: Path(p) for m, p in weights_of(weights, methods, catalog)},
         strict=not partial_weights,
         untrained=untrained,
     )
     session = Session(suite, methods, options, out, catalog)
-    _measure(session)
+    measure(session)
     codes = []
     for written in session.finish(style.value):
         show(written.board, style.value)
@@ -100,28 +100,12 @@ def run(  # noqa: PLR0913 - each parameter is an option
     raise typer.Exit(max(codes))
 
 
-def _weights(given: list[str], methods: list[str], catalog: Catalog) -> dict[str, Path]:
-    """Return files by method; a bare file belongs to the one network that is selected."""
-    usable = importable(catalog, methods) if any("=" not in text for text in given) else []
-    networks = [m for m in usable if catalog.method(m).info.needs_weights]
-    if len(networks) == 1:
-        given = [text if "=" in text else f"{networks[0]}={text}" for text in given]
-    return weights_by_name(given)
-
-
 def _all_methods(catalog: Catalog) -> list[str]:
     """Return the names of all methods, those that can be scored without weights first."""
     names = catalog.names("methods")
     usable = importable(catalog, names)
     ready = [name for name in usable if not catalog.method(name).info.needs_weights]
     return ready + [name for name in names if name not in ready]
-
-
-def _measure(session: Session) -> None:
-    from restorebench.progress import shown
-
-    for _ in shown(session.measure(), session.total):
-        pass
 
 
 def _verdict(board: Leaderboard, *, demanded: bool) -> int:

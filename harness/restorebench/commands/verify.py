@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from restorebench.commands.options import INCOMPLETE, DataRoot, Plugins, weights_by_name
+from restorebench.commands.options import INCOMPLETE, DataRoot, Plugins, weights_of
 from restorebench.console import console
 
 SAYS = {True: ("agrees", "green"), False: ("DIFFERS", "bold red"), None: ("changed", "yellow")}
@@ -32,15 +32,16 @@ def verify(
     from restorebench.inert import printable
     from restorebench.verify import Asked, verify
 
+    catalog = Catalog.installed(plugin or ())
     asked = Asked(
         folder=folder,
         sample=sample,
         seed=seed,
         data_root=data_root,
-        weights=weights_by_name(weights or []),
+        weights={m: Path(p) for m, p in weights_of(weights, [], catalog)},
     )
     differing = 0
-    for check in verify(asked, Catalog.installed(plugin or ())):
+    for check in verify(asked, catalog):
         word, style = SAYS[check.agrees]
         line = Text.assemble((word, style), f"  {printable(check.what)}: {printable(check.detail)}")
         console().print(line)

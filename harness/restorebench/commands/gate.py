@@ -1,0 +1,192 @@
+"""`restorebench gate`: whether checkpoints are worse than a baseline."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorebench.commands.options import (
+    Data,
+    DataRoot,
+    Plugins,
+    Precision,
+    measure,
+    say_written,
+    weights_of,
+)
+from restorebench.console import INTERRUPTED, console, fail
+from restorebench.errors import BenchError, NothingSelectedError, UsageError
+
+if TYPE_CHECKING:
+    from restorebench.gate_report import GateReport
+
+SUFFIXES = (".ckpt", ".pth", ".pt", ".safetensors")
+
+
+def gate(  # noqa: PLR0913 - each parameter is an option
+    suite: Annotated[str, typer.Option(help="A suite's name, or a YAML file.")],
+    method: Annotated[list[str], typer.Option("--method", "-m", help="Repeatable.")],
+    baseline: Annotated[
+        Path | None, typer.Option(help="JSON file.", show_default="baselines/SUITE.json")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="METHOD=FILE; just FILE if one network is selected. A folder, or a quoted pattern "
+            "such as 'ckpts/*.ckpt', gates every file. Repeatable."
+        ),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Make the measurement the baseline, instead.")
+    ] = False,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=LOSS: what a metric may lose, such as psnr=0.05 (dB), macs=0.1 or "
+            "parameters=inf (shares of the baseline). Repeatable."
+        ),
+    ] = None,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Gate the time of an image; needs a quiet machine.")
+    ] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Gate the peak memory of a CUDA device.")
+    ] = False,
+    data_root: DataRoot = None,
+    data: Annotated[
+        Data, typer.Option(help="real: never fall back to the sample; sample: never use the real.")
+    ] = Data.auto,
+    limit: Annotated[
+        int | None, typer.Option(help="Score the first N images of each set only.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="A protocol's name, or a YAML file.")] = "airnet",
+    noise: Annotated[
+        str | None, typer.Option(help="Noise scheme.", show_default="the protocol's own")
+    ] = None,
+    partial_weights: Annotated[
+        bool, typer.Option("--partial-weights", help="Accept weights that do not fit, marked.")
+    ] = False,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Score networks without weights, marked as such.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="A torch device, such as cuda:0.")] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="Autocast type.")] = Precision.float32,
+    out: Annotated[Path, typer.Option(help="Folder of records and reports.")] = Path("runs/gate"),
+    plugin: Plugins = None,
+) -> None:
+    """Compare checkpoints with a baseline; ends with 1 if any of them is worse.
+
+    0 pass, 1 regression, 2 usage or spec, 3 incomplete or not comparable, 4 environment, 5 nothing
+    selected, 130 interrupted. Every report says the same in words.
+    """
+    from restorebench.catalog import Catalog
+    from restorebench.gating import Gating
+    from restorebench.session import Options, Session
+    from restorebench.terminal import print_gate
+
+    with _reported(out):
+        catalog = Catalog.installed(plugin or ())
+        files = _checkpoints(weights_of(weights, method, catalog))
+        options = Options(
+            data_root=data_root,
+            data=data.value,
+            limit=limit,
+            device=device,
+            precision=precision.value,
+            protocols=(protocol,),
+            noise=noise,
+            weights={label: file for found in files.values() for label, file in found.items()},
+            strict=not partial_weights,
+            untrained=untrained,
+        )
+        unknown = ", ".join(sorted(files.keys() - set(method)))
+        if unknown:
+            raise UsageError(f"weights are given for {unknown}, not selected by -m")
+        rows = [label for name in dict.fromkeys(method) for label in files.get(name, {name: None})]
+        session = Session(suite, rows, options, out, catalog)
+        gating = Gating(
+            session=session,
+            path=baseline or Path("baselines") / f"{session.plans[0].suite.name}.json",
+            measure=lambda: measure(session),
+            latency=latency,
+            memory=memory,
+        )
+        tolerances = dict(map(_tolerance, tolerance or []))
+        report = gating.update() if update else gating.compare(tolerances)
+        print_gate(report, console())
+        say_written(_written(report, out))
+    raise typer.Exit(report.exit_code)
+
+
+@contextmanager
+def _reported(out: Path) -> Iterator[None]:
+    """Write reports of an error, too, so that none is left that tells of an earlier gate."""
+    from restorebench.gate_report import error_report
+
+    try:
+        yield
+    except (BenchError, KeyboardInterrupt) as error:
+        code = error.exit_code if isinstance(error, BenchError) else INTERRUPTED
+        try:
+            _written(error_report(code, str(error) or "the gate was interrupted"), out)
+        except BenchError as another:
+            fail(str(another))
+        raise
+
+
+def _written(report: GateReport, out: Path) -> list[Path]:
+    from restorebench.catalog import Catalog
+
+    files = [report.save(out)]
+    for render in Catalog.installed().gate_renderers().values():
+        files += render(report, out)
+    return files
+
+
+def _checkpoints(given: list[tuple[str, str]]) -> dict[str, dict[str, Path]]:
+    """Return the checkpoints of each method by their rows' names, such as ``hair@epoch_9``."""
+    files: dict[str, list[Path]] = {}
+    for name, text in given:
+        files.setdefault(name, []).extend(_files(text))
+    return {name: _labelled(name, list(dict.fromkeys(found))) for name, found in files.items()}
+
+
+def _files(text: str) -> list[Path]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    elif path.exists() or not glob.has_magic(text):
+        return [path]
+    else:
+        found = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
+    if not found:
+        raise NothingSelectedError(f"--weights {text}: no checkpoint is there")
+    return found
+
+
+def _labelled(name: str, files: list[Path]) -> dict[str, Path]:
+    """Name each file by as little of its path as tells it from the others."""
+    deepest = max(len(file.parts) for file in files)
+    for depth in range(1, deepest + 1):
+        for shortened in ([f.with_suffix("") for f in files], files):
+            labels = ["/".join(file.parts[-depth:]) for file in shortened]
+            if len(set(labels)) == len(labels):
+                return {f"{name}@{label}": f for label, f in zip(labels, files, strict=True)}
+    raise AssertionError("paths that differ have names that differ")
+
+
+def _tolerance(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        loss = float(number)
+    except ValueError:
+        loss = math.nan
+    if not loss >= 0:
+        raise UsageError(f"--tolerance {text}: say NAME=LOSS, such as psnr=0.05")
+    return name, loss
