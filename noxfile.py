@@ -6,6 +6,7 @@ numbers of this one.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import nox
@@ -30,6 +31,15 @@ def bench(session: nox.Session) -> None:
     """Score methods on a suite: `nox -s bench -- --suite three_deg`."""
     install(session)
     session.run("restorebench", "run", *session.posargs)
+
+
+@nox.session
+def regress(session: nox.Session) -> None:
+    """Gate checkpoints: `nox -s regress -- --suite three_deg -m hair --weights new.ckpt`."""
+    install(session)
+    command = Path(session.bin) / "restorebench"
+    # Not session.run, since nox knows no exit codes but 0 and 1.
+    raise SystemExit(subprocess.run([command, "gate", *session.posargs]).returncode)
 
 
 @nox.session

@@ -222,6 +222,7 @@ def _short_lists(text: str) -> str:
     """
 
     def joined(match: re.Match[str]) -> str:
-        return f"[{' '.join(line.strip() for line in match[1].splitlines())}]"
+        lines = match[1].split("\n")  # splitlines would split within texts, which hold others
+        return f"[{' '.join(line.strip() for line in lines)}]"
 
     return re.sub(r"\[\n\s+([^\[\]]*?)\n\s*\]", joined, text)

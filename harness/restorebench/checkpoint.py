@@ -24,6 +24,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from restorebench.dataset import readable
 from restorebench.errors import WeightsError
 from restorebench.method import Weights
 from restorebench.pickles import check_depth, names_in
@@ -91,7 +92,7 @@ def load_weights(network: nn.Module, path: str | Path, *, strict: bool = True) -
     # once, as safetensors does.
     network.load_state_dict(fit.tensors, strict=False)
     return Weights(
-        file=path.name,
+        file=readable(path.name),
         sha256=sha256,
         container=choice.describe(),
         ema=choice.ema,

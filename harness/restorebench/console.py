@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 INTERRUPTED = 130
+UNEXPECTED = 3
+"""After a traceback: python's own 1 would say that a checkpoint is worse."""
 
 
 def run_app(app: typer.Typer) -> NoReturn:
@@ -39,7 +42,7 @@ def run_app(app: typer.Typer) -> NoReturn:
         fail(f"the system refused: {error}")
         code = SetupError.exit_code
     except Exception as error:
-        code = _usage_exit(error)
+        code = _foreign_exit(error)
     sys.exit(code or 0)
 
 
@@ -55,8 +58,8 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=200)
 
 
-def _usage_exit(error: Exception) -> int:
-    """Print a usage error of the command-line library as ours are printed; raise anything else.
+def _foreign_exit(error: Exception) -> int:
+    """Print a usage error of the command-line library as ours are printed, else a traceback.
 
     Newer versions of typer carry a copy of click of their own, whose exceptions have no public
     name; they are known by how they print themselves.
@@ -66,5 +69,6 @@ def _usage_exit(error: Exception) -> int:
     elif hasattr(error, "format_message"):
         fail(" ".join(str(error.format_message()).split()))
     else:
-        raise error
+        traceback.print_exception(error)
+        return UNEXPECTED
     return UsageError.exit_code

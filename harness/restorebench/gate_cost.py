@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,9 +10,9 @@ from functools import partial
 import numpy as np
 
 from restorebench.baseline import Cost, Latency
+from restorebench.complexity import SIDE
 from restorebench.gate_report import Case
 from restorebench.gate_rule import Limit, decide
-from restorebench.profile import SIDE
 from restorebench.statistics import paired_interval
 
 NETWORK = "network"
@@ -54,8 +55,10 @@ def cost_cases(row: str, old: Cost, new: Cost, limits: Mapping[str, Limit]) -> I
     )
     for metric, before, after in counts:
         if after is None:
-            continue
-        if before is None:
+            if metric is MACS and new.parameters and limits[metric.name].tolerance < math.inf:
+                reason = "the counter cannot take this network; --tolerance macs=inf leaves it out"
+                yield _case(row, metric)(verdict="incomplete", reason=reason)
+        elif before is None:
             yield _missing(row, metric)
         else:
             change = (after - before) / before if before else float(after > before)

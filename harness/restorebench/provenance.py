@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from restorebench.dataset import readable
 from restorebench.image import decoder_versions
 from restorebench.spec import digest
 
@@ -45,7 +46,7 @@ def describe_session(session: str, started: str, device: str) -> dict[str, Any]:
     return {
         "session": session,
         "started": started,
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": readable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "python": platform.python_version(),
         "packages": package_versions(),
         "decoder": decoder_versions(),

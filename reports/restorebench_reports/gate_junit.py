@@ -61,8 +61,6 @@ def _case(report: GateReport, case: Case) -> ET.Element:
 
 
 def _add_verdict(element: ET.Element, verdict: Verdict, text: str) -> None:
-    properties = ET.SubElement(element, "properties")
-    ET.SubElement(properties, "property", name="verdict", value=verdict)
     tag = ELEMENTS.get(verdict)
     if tag is not None:
         ET.SubElement(element, tag, type=verdict, message=printable(text))

@@ -14,20 +14,45 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def test_the_interval_covers_the_truth_nearly_as_often_as_it_says() -> None:
+@pytest.mark.parametrize("images", [5, 15, 68, 100])
+def test_the_interval_keeps_its_level_for_few_images_and_many(images: int) -> None:
+    simulations = [rng(seed).normal(0, 1, images) for seed in range(1000)]
+    bounds = np.array([paired_interval([values], ["set"]) for values in simulations])
+    low, high = bounds.T
+    # 0.95 and 0.025 within three standard errors of 1,000 trials.
+    assert 0.929 <= np.mean((low <= 0) & (high >= 0)) <= 0.971
+    assert np.mean(high < 0) <= 0.040
+
+
+@pytest.mark.parametrize("images", [15, 68])
+def test_the_interval_nearly_keeps_its_level_for_skewed_differences(images: int) -> None:
+    simulations = [rng(seed).exponential(1, images) for seed in range(500)]
+    bounds = np.array([paired_interval([values], ["set"]) for values in simulations])
+    low, high = bounds.T
+    assert 0.92 <= np.mean((low <= 1) & (high >= 1)) <= 0.98
+
+
+def test_the_level_is_kept_over_columns_of_shared_and_of_other_images() -> None:
     covered = 0
     for seed in range(300):
-        low, high = paired_interval([rng(seed).normal(0.3, 1, 68)], ["set"], seed=seed)
-        covered += low <= 0.3 <= high
-    assert 0.90 <= covered / 300 <= 0.99  # 0.95, within three standard errors of 300 trials
+        shared, other = rng(seed).normal(0, 1, 20), rng(seed + 1000).normal(0, 1, 8)
+        again = shared + rng(seed + 2000).normal(0, 0.3, 20)
+        low, high = paired_interval([shared, again, other], ["a", "a", "b"])
+        covered += low <= 0 <= high
+    assert 0.91 <= covered / 300 <= 0.99
 
 
-def test_no_difference_is_rarely_called_one() -> None:
-    called = 0
-    for seed in range(300):
-        a = rng(seed).normal(30, 3, 68)
-        called += separated([a + rng(seed + 1000).normal(0, 0.1, 68)], [a], ["set"])
-    assert called / 300 < 0.10
+def test_three_images_decide_nothing_unless_they_agree() -> None:
+    assert paired_interval([np.array([1.0, 1.2, 1.1])], ["set"]) == (-math.inf, math.inf)
+    assert paired_interval([np.full(3, 0.1)], ["set"]) == pytest.approx((0.1, 0.1))
+    assert all(map(math.isnan, paired_interval([np.array([1.0])], ["set"])))
+
+
+def test_the_interval_scales_and_turns_with_the_differences() -> None:
+    values = rng().exponential(1, 12)
+    low, high = paired_interval([values], ["set"])
+    assert paired_interval([1000 * values], ["set"]) == pytest.approx((1000 * low, 1000 * high))
+    assert paired_interval([-values], ["set"]) == pytest.approx((-high, -low))
 
 
 def test_pairing_sees_what_the_spread_of_the_images_hides() -> None:

@@ -20,8 +20,9 @@ from restorebench.commands.options import (
     say_written,
     weights_of,
 )
-from restorebench.console import INTERRUPTED, console, fail
-from restorebench.errors import BenchError, NothingSelectedError, UsageError
+from restorebench.console import INTERRUPTED, UNEXPECTED, console, fail
+from restorebench.dataset import readable
+from restorebench.errors import BenchError, NothingSelectedError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from restorebench.gate_report import GateReport
@@ -131,13 +132,22 @@ def _reported(out: Path) -> Iterator[None]:
 
     try:
         yield
-    except (BenchError, KeyboardInterrupt) as error:
-        code = error.exit_code if isinstance(error, BenchError) else INTERRUPTED
+    except BaseException as error:
         try:
-            _written(error_report(code, str(error) or "the gate was interrupted"), out)
+            _written(error_report(*_ending(error)), out)
         except BenchError as another:
             fail(str(another))
         raise
+
+
+def _ending(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, BenchError):
+        return error.exit_code, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "the gate was interrupted"
+    if isinstance(error, OSError):
+        return SetupError.exit_code, f"the system refused: {error}"
+    return UNEXPECTED, f"unexpected {type(error).__name__}: {error}"
 
 
 def _written(report: GateReport, out: Path) -> list[Path]:
@@ -172,13 +182,15 @@ def _files(text: str) -> list[Path]:
 
 def _labelled(name: str, files: list[Path]) -> dict[str, Path]:
     """Name each file by as little of its path as tells it from the others."""
+    from restorebench.table import printable
+
     deepest = max(len(file.parts) for file in files)
     for depth in range(1, deepest + 1):
         for shortened in ([f.with_suffix("") for f in files], files):
-            labels = ["/".join(file.parts[-depth:]) for file in shortened]
+            labels = [printable(readable("/".join(file.parts[-depth:]))) for file in shortened]
             if len(set(labels)) == len(labels):
                 return {f"{name}@{label}": f for label, f in zip(labels, files, strict=True)}
-    raise AssertionError("paths that differ have names that differ")
+    raise UsageError(f"{name}: two checkpoints differ in control characters only; rename one")
 
 
 def _tolerance(text: str) -> tuple[str, float]:
