@@ -92,6 +92,7 @@ def gate(  # noqa: PLR0913 - each parameter is an option
     from restorebench.terminal import print_gate
 
     with _reported(out):
+        tolerances = dict(map(_tolerance, tolerance or []))
         catalog = Catalog.installed(plugin or ())
         files = _checkpoints(weights_of(weights, method, catalog))
         options = Options(
@@ -118,7 +119,6 @@ def gate(  # noqa: PLR0913 - each parameter is an option
             latency=latency,
             memory=memory,
         )
-        tolerances = dict(map(_tolerance, tolerance or []))
         report = gating.update() if update else gating.compare(tolerances)
         print_gate(report, console())
         say_written(_written(report, out))
