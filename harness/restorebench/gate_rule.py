@@ -16,6 +16,12 @@ class Limit:
     """Mean loss up to which a change counts as none."""
     grave: float = math.inf
     """Mean loss above which the interval is not asked."""
+    relative: bool = False
+    """Whether losses are fractions of the baseline."""
+
+    def words(self, loss: float) -> str:
+        """Say that a loss is exceeded."""
+        return f"worse by more than {f'{100 * loss:g} %' if self.relative else f'{loss:g}'}"
 
 
 def decide(
@@ -31,7 +37,7 @@ def decide(
         higher: whether higher is better.
 
     >>> decide(-0.05, -0.06, -0.04, Limit(0.02), higher=True)
-    ('regression', 'loses more than 0.02')
+    ('regression', 'worse by more than 0.02')
     >>> decide(-0.05, -0.06, -0.04, Limit(0.02), higher=False)
     ('improved', '')
     >>> decide(-0.05, -0.12, 0.02, Limit(0.02), higher=True)[0]
@@ -43,12 +49,12 @@ def decide(
     if math.isnan(change):
         return "inconclusive", "some images are perfect in one of the two only"
     if loss > limit.grave:
-        return "regression", f"loses more than {limit.grave:g}, whatever the interval"
+        return "regression", f"{limit.words(limit.grave)}, whatever the interval"
     if loss > limit.tolerance:
         if certain:
-            return "regression", f"loses more than {limit.tolerance:g}"
+            return "regression", limit.words(limit.tolerance)
         return "inconclusive", (
-            f"loses more than {limit.tolerance:g}, but the interval includes no change: "
-            "too few images, or too unlike, to tell"
+            f"{limit.words(limit.tolerance)}, but the interval includes no change: "
+            "too few measurements, or too unlike, to tell"
         )
     return ("improved", "") if gained and -loss > limit.tolerance else ("pass", "")

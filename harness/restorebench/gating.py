@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from restorebench.baseline import Baseline, Cost, Latency, baseline_for, entry_of, inputs_hash
@@ -90,15 +90,7 @@ class Gating:
         known = baseline_for(self.path, suite_of(self.plan))
         self._check_rows()
         board, inputs = self._board(), self._inputs()
-        for row in board.info.rows:
-            for column in board.info.columns:
-                for metric in board.info.metrics:
-                    cell = board.cell(row.name, column.name, metric.name)
-                    if cell.value is None:
-                        raise CellError(
-                            f"the baseline stays as it was, since {row.name} on {column.title} "
-                            f"has no {metric.title}: {cell.reason}"
-                        )
+        _check_complete(board)
         costs = self._costs(board)
         entries = {
             row.method: entry_of(self.plan, row, board, inputs, costs[row.label])
@@ -142,6 +134,20 @@ class Gating:
         return costs
 
 
+def _check_complete(board: Leaderboard) -> None:
+    for row in board.info.rows:
+        for column in board.info.columns:
+            if board.image_scores(row.name, column.name).index.has_duplicates:
+                raise CellError(f"two images of {column.title} have one name; rename one")
+            for metric in board.info.metrics:
+                cell = board.cell(row.name, column.name, metric.name)
+                if cell.value is None:
+                    raise CellError(
+                        f"the baseline stays as it was, since {row.name} on {column.title} "
+                        f"has no {metric.title}: {cell.reason}"
+                    )
+
+
 def _has_scored(board: Leaderboard, row: Row) -> bool:
     return any(len(board.image_scores(row.label, column.name)) for column in board.info.columns)
 
@@ -165,12 +171,13 @@ def _macs(method: Method) -> int | None:
 
 def _limits(plan: Plan, tolerances: Mapping[str, float]) -> dict[str, Limit]:
     limits = {name: Limit(m.tolerance, m.grave) for name, m in plan.metrics.items()}
-    limits |= {cost.name: Limit(cost.tolerance) for cost in COSTS}
+    limits |= {cost.name: Limit(cost.tolerance, relative=True) for cost in COSTS}
     for name, tolerance in tolerances.items():
         if name not in limits:
             raise UsageError(
                 f"--tolerance: no metric is called {name!r}.{did_you_mean(name, limits)} "
                 f"Known: {', '.join(limits)}."
             )
-        limits[name] = Limit(tolerance, max(tolerance, limits[name].grave))
+        grave = max(tolerance, limits[name].grave)
+        limits[name] = replace(limits[name], tolerance=tolerance, grave=grave)
     return limits

@@ -26,6 +26,7 @@ from restorebench.errors import BenchError, NothingSelectedError, SetupError, Us
 
 if TYPE_CHECKING:
     from restorebench.gate_report import GateReport
+    from restorebench.session import Session
 
 SUFFIXES = (".ckpt", ".pth", ".pt", ".safetensors")
 
@@ -91,6 +92,7 @@ def gate(  # noqa: PLR0913 - each parameter is an option
     from restorebench.session import Options, Session
     from restorebench.terminal import print_gate
 
+    out = out.expanduser()
     with _reported(out):
         tolerances = dict(map(_tolerance, tolerance or []))
         catalog = Catalog.installed(plugin or ())
@@ -114,7 +116,7 @@ def gate(  # noqa: PLR0913 - each parameter is an option
         session = Session(suite, rows, options, out, catalog)
         gating = Gating(
             session=session,
-            path=baseline or Path("baselines") / f"{session.plans[0].suite.name}.json",
+            path=_baseline(baseline, session),
             measure=lambda: measure(session),
             latency=latency,
             memory=memory,
@@ -123,6 +125,11 @@ def gate(  # noqa: PLR0913 - each parameter is an option
         print_gate(report, console())
         say_written(_written(report, out))
     raise typer.Exit(report.exit_code)
+
+
+def _baseline(given: Path | None, session: Session) -> Path:
+    name = f"{session.plans[0].suite.name}.json"
+    return Path("baselines") / name if given is None else given.expanduser()
 
 
 @contextmanager
