@@ -21,7 +21,6 @@ from restorebench.commands.options import (
     weights_of,
 )
 from restorebench.console import INTERRUPTED, UNEXPECTED, console, fail
-from restorebench.dataset import readable
 from restorebench.errors import BenchError, NothingSelectedError, SetupError, UsageError
 
 if TYPE_CHECKING:
@@ -189,6 +188,7 @@ def _files(text: str) -> list[Path]:
 
 def _labelled(name: str, files: list[Path]) -> dict[str, Path]:
     """Name each file by as little of its path as tells it from the others."""
+    from restorebench.dataset import readable
     from restorebench.table import printable
 
     deepest = max(len(file.parts) for file in files)
