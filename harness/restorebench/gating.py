@@ -119,7 +119,7 @@ class Gating:
 
     def _board(self) -> Leaderboard:
         self.measure()
-        return self.session.finish()[0][0]
+        return self.session.finish()[0].board
 
     def _costs(self, board: Leaderboard) -> dict[str, Cost]:
         """Measure what networks cost that have restored anything."""

@@ -352,7 +352,7 @@ def test_weights_replaced_during_a_run_are_not_scored_under_the_old_hash(
     gating = workplace.gating("gain@one", weights={"gain@one": file})
     save_gain(workplace.folder, "one", 0.5)
     gating.measure()
-    board = gating.session.finish()[0][0]
+    board = gating.session.finish()[0].board
     assert "one.ckpt was changed during the run" in str(board.cell("gain@one", "rain", "psnr"))
 
 
