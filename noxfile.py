@@ -68,6 +68,18 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def iqa(session: nox.Session) -> None:
+    """Test the perceptual metrics of the extra [iqa]; installs 7 GB, CUDA's torch among them."""
+    # The triple "=" leaves out CPU builds such as 2.13.0+cpu, which the registry's torchvision
+    # cannot be imported beside.
+    pins = ("-c", "constraints-iqa.txt", "torch===2.13.0", "-e", ".[iqa]")
+    needed = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install(*CONSTRAINTS, *pins, *needed)
+    golden = ("tests/benchmarks/test_iqa.py", "tests/harness/test_metrics.py")
+    session.run("pytest", *(session.posargs or ("tests/iqa", *golden)))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and the direction of imports."""
     install(session, "lint")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from restorebench.method import Weights
 from restorebench.metrics import Metric
 from restorebench.plan import Column, Plan, Row
+from restorebench.provenance import package_versions
 
 
 class Info(BaseModel):
@@ -28,6 +29,8 @@ class MetricInfo(Info):
     higher_is_better: bool
     unavailable: str | None = None
     """Why it could not be computed where the run was made."""
+    computed_by: str = ""
+    """Packages that computed it, with their versions; empty for the harness itself."""
 
 
 class ColumnInfo(Info):
@@ -116,6 +119,7 @@ def _metric_info(name: str, metric: Metric, unavailable: str | None) -> MetricIn
         digits=metric.digits,
         higher_is_better=metric.higher_is_better,
         unavailable=unavailable,
+        computed_by=", ".join(f"{k} {v}" for k, v in package_versions(metric.packages).items()),
     )
 
 

@@ -45,6 +45,8 @@ class Metric:
     """Loss of a mean up to which nobody would call a method worse."""
     grave: float = math.inf
     """Loss of a task's mean that calls it worse whatever the spread of the images."""
+    packages: tuple[str, ...] = ()
+    """Distributions that compute it, whose versions may move the score."""
 
 
 def psnr(restored: Float, clean: Float) -> float:

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from restorebench.dataset import readable
 from restorebench.image import decoder_versions
+from restorebench.metrics import Metric
 from restorebench.spec import digest
 
 SCORING_PACKAGES = ("restorebench", "torch", "numpy", "scipy", "scikit-image", "pillow")
@@ -33,24 +35,35 @@ def package_versions(names: tuple[str, ...] = SCORING_PACKAGES + OTHER_PACKAGES)
     return found
 
 
-def environment_hash() -> str:
-    """Return a hash of what else a score can depend on: versions, and our own source."""
-    versions = [package_versions(SCORING_PACKAGES), decoder_versions()]
-    return digest([*versions, source_hash("restorebench")])[:12]
+def environment_hash(metrics: Iterable[Metric] = ()) -> str:
+    """Return a hash of what else a score can depend on: package versions and scoring source."""
+    used = list(metrics)
+    packages = _packages(SCORING_PACKAGES, used)
+    modules = {"restorebench", *(m.score.__module__.partition(".")[0] for m in used)}
+    versions = [package_versions(packages), decoder_versions()]
+    return digest([*versions, *map(source_hash, sorted(modules))])[:12]
 
 
-def describe_session(session: str, started: str, device: str) -> dict[str, Any]:
+def _packages(names: tuple[str, ...], metrics: Iterable[Metric]) -> tuple[str, ...]:
+    more = {package for metric in metrics for package in metric.packages}
+    return names + tuple(sorted(more - set(names)))
+
+
+def describe_session(
+    session: str, started: str, device: str, metrics: Iterable[Metric] = ()
+) -> dict[str, Any]:
     """Return what a manifest says of one session: where, with what and by which command."""
     import torch
 
+    used = list(metrics)
     return {
         "session": session,
         "started": started,
         "command": readable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "python": platform.python_version(),
-        "packages": package_versions(),
+        "packages": package_versions(_packages(SCORING_PACKAGES + OTHER_PACKAGES, used)),
         "decoder": decoder_versions(),
-        "environment": environment_hash(),
+        "environment": environment_hash(used),
         "platform": platform.platform(),
         "host": platform.node(),
         "device": device_name(device),

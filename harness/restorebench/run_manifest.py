@@ -34,8 +34,11 @@ def add_session(
     path = out / "manifest.json"
     earlier = read_sessions(path) if path.exists() else []
     plan = plans[0]
+    metrics = [metric for p in plans for metric in p.metrics.values()]
     described = {
-        **describe_session(session, started.isoformat(timespec="seconds"), asked["device"]),
+        **describe_session(
+            session, started.isoformat(timespec="seconds"), asked["device"], metrics
+        ),
         "asked": {**asked, "methods": [row.label for row in plan.rows]},
         "suite": f"{plan.suite.name}@{plan.suite.version}",
         "protocols": [p.protocol.id for p in plans],

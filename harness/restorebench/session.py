@@ -147,14 +147,15 @@ def make_plans(
         raise UsageError(f"a method is named twice: {', '.join(labels)}")
     plans = []
     for protocol in protocols:
+        metrics = {c: catalog.metric(name) for c, name in protocol.spec.metrics.items()}
         plan = Plan(
             suite=found,
             protocol=protocol,
-            metrics={c: catalog.metric(name) for c, name in protocol.spec.metrics.items()},
+            metrics=metrics,
             columns=find_columns(found, protocol, options.data_root, options.data, options.limit),
             rows=rows,
             device=", ".join(dict.fromkeys(row.device for row in rows)),
-            environment=environment_hash(),
+            environment=environment_hash(metrics.values()),
         )
         _check_metrics(plan)
         plans.append(plan)

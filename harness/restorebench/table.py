@@ -151,7 +151,7 @@ def format_value(value: float, metric: MetricInfo, style: Style) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if style == "paper" and not metric.unit:
-        return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}")
+        return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{min(metric.digits, 3)}f}")
     return f"{value:.{metric.digits}f}"
 
 
@@ -212,6 +212,9 @@ def _provenance(info: BoardInfo, titles: dict[str, str]) -> tuple[Fact, ...]:
         ("Noise", info.noise),
         ("Device", info.device),
     ]
+    for metric in info.metrics:
+        if metric.computed_by and not metric.unavailable:
+            facts.append((metric.title, f"computed by {metric.computed_by}"))
     for column in info.columns:
         mix = f", degraded with {column.mix}" if column.mix else ""
         data = f"{column.count} images of {column.dataset}, data {column.fingerprint[:12]}{mix}"

@@ -17,18 +17,21 @@ from restorebench.session import Options, Session
 from .conftest import Cli
 
 PLUGIN = """\
+from pathlib import Path
+
 import numpy as np
 from restorebench import Metric
 
 def needed():
-    return None if {available} else "its weights are not here; fetch them"
+    weights = Path(__file__).with_name("weights")
+    return None if weights.exists() else "its weights are not here; fetch them"
 
-METRICS = {{
+METRICS = {
     "contrast": Metric(title="Contrast", unit="", digits=3, higher_is_better=True,
                        needs_target=False, score=lambda image: float(np.std(image))),
     "learned": Metric(title="Learned", unit="", digits=3, higher_is_better=False,
                       score=lambda restored, clean: 0.25, unavailable=needed),
-}}
+}
 """
 PROTOCOL = """\
 name: {name}
@@ -106,7 +109,7 @@ def test_a_metric_that_cannot_be_computed_is_said_and_never_a_number(
     plugin, protocol = tmp_path / "plugin.py", tmp_path / "odd.yaml"
     metrics = "  psnr: psnr\n  contrast: contrast\n  learned: learned"
     protocol.write_text(PROTOCOL.format(name="odd", metrics=metrics))
-    plugin.write_text(PLUGIN.format(available=False))
+    plugin.write_text(PLUGIN)
     arguments = [
         "run",
         "--suite",
@@ -127,7 +130,7 @@ def test_a_metric_that_cannot_be_computed_is_said_and_never_a_number(
     assert board.cell("identity", "rain", "learned").value is None
     assert board.cell("identity", "rain", "contrast").value is not None
     # Once it can be computed, the images are scored again, with all metrics.
-    plugin.write_text(PLUGIN.format(available=True))
+    (tmp_path / "weights").touch()
     assert cli(*arguments).returncode == 0
     board = Leaderboard.load(tmp_path / "run")
     assert board.cell("identity", "rain", "learned").value == 0.25
@@ -141,7 +144,7 @@ def test_a_protocol_without_a_single_metric_is_refused(
     from restorebench.catalog import Catalog
 
     plugin, protocol = tmp_path / "plugin.py", tmp_path / "odd.yaml"
-    plugin.write_text(PLUGIN.format(available=False))
+    plugin.write_text(PLUGIN)
     protocol.write_text(PROTOCOL.format(name="odd", metrics="  learned: learned"))
     options = Options(data_root=data_root, protocols=(str(protocol),))
     with pytest.raises(SetupError, match="no metric can be computed here: its weights"):
