@@ -22,6 +22,7 @@ from restorebench.suite import Source, Suite, Task
 
 if TYPE_CHECKING:
     from restorebench.method import Card, Method, Weights
+    from restorebench.restored import RestoredFolder
 
 DataMode = Literal["auto", "real", "sample"]
 Origin = Literal["real", "sample"]
@@ -131,11 +132,13 @@ class Row:
     device: str
     """``cpu``, or the name of the accelerator."""
     config: Mapping[str, object]
-    build: Callable[[], Method]
+    build: Callable[[], Method | RestoredFolder]
     loaded: Weights | None = None
     """Where the weights come from, if they come from a file."""
     absent: str | None = None
     """Why the method is not scored at all."""
+    remarks: tuple[str, ...] = ()
+    """What else a reader has to know, each as ``a word or two: the rest``."""
 
     @property
     def method(self) -> str:
@@ -144,7 +147,7 @@ class Row:
 
     def words(self) -> list[str]:
         """Say whatever a reader of this row's numbers has to know."""
-        said = []
+        said = [*self.remarks]
         if self.card.status == "reconstruction":
             said.append("reconstruction: built from the paper, no official code exists")
         if self.weights == "untrained":

@@ -26,6 +26,7 @@ from restorebench.method import Method
 from restorebench.noise import degrade
 from restorebench.plan import Column, Plan, Row
 from restorebench.record import Record
+from restorebench.restored import RestoredFolder
 from restorebench.store import Store
 
 Float = NDArray[np.float32]
@@ -67,7 +68,7 @@ def measure_again(plan: Plan, row: Row, column: Column, item: Item) -> Record:
 
 
 def _measured_row(plans: Sequence[Plan], row: Row, store: Store) -> Iterator[Record]:
-    method: Method | BenchError | None = None
+    method: Method | RestoredFolder | BenchError | None = None
     for columns in zip(*(plan.columns for plan in plans), strict=True):
         for item in columns[0].chosen:
             pending = []
@@ -86,7 +87,7 @@ def _measured_row(plans: Sequence[Plan], row: Row, store: Store) -> Iterator[Rec
                 yield record
 
 
-def _built(row: Row) -> Method | BenchError:
+def _built(row: Row) -> Method | RestoredFolder | BenchError:
     try:
         return row.build()
     except BenchError as error:
@@ -96,7 +97,7 @@ def _built(row: Row) -> Method | BenchError:
 
 
 def _measured(
-    pending: Sequence[_Pending], method: Method | BenchError | None, item: Item
+    pending: Sequence[_Pending], method: Method | RestoredFolder | BenchError | None, item: Item
 ) -> Iterator[Record]:
     """Restore one image once for each input that the protocols ask for, and score it."""
     by_input: dict[tuple[int, str], list[_Pending]] = {}
@@ -108,7 +109,10 @@ def _measured(
             if isinstance(method, BenchError):
                 raise method
             degraded, clean = load_pair(group[0].column, item)
-            restored, seconds = _restored(method, degraded)
+            if isinstance(method, RestoredFolder):
+                restored, seconds = _as_float(method.read(item, degraded.shape[:2])), None
+            else:
+                restored, seconds = _restored(method, degraded)
         except Exception as error:  # data sets, degradations and methods are foreign code
             for one in group:
                 yield _failed(one.record, error)

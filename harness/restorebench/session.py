@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from restorebench.allocator import keep_freed_memory
 from restorebench.board_files import Written, write_board
 from restorebench.catalog import Catalog
+from restorebench.dataset import readable
 from restorebench.errors import (
     NothingSelectedError,
     SetupError,
@@ -23,13 +24,15 @@ from restorebench.errors import (
 )
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import carried_weights, load_method
-from restorebench.method import Card, Method, Precision, find_device
+from restorebench.method import Card, Method, Precision, Weights, find_device
 from restorebench.plan import DataMode, Plan, Row, find_columns, method_name
 from restorebench.provenance import code_hash, device_name, environment_hash
 from restorebench.record import Record
+from restorebench.restored import RestoredFolder
 from restorebench.run_manifest import add_session
 from restorebench.runner import measure
 from restorebench.store import Store
+from restorebench.suite import Suite
 from restorebench.table import Style
 
 
@@ -60,9 +63,9 @@ class Session:
     """One run from plan to files. The CLI drives it step by step; `run` in one go.
 
     Args:
-        suite: a suite's name, or the path of a YAML file.
-        methods: names, or methods that are already built. ``name@checkpoint`` tells several
-            checkpoints of one network apart.
+        suite: a suite, its name, or the path of a YAML file.
+        methods: names, methods that are already built, or folders of images restored elsewhere.
+            ``name@checkpoint`` tells several checkpoints of one network apart.
         options: everything else.
         out: the run folder; ``runs/<suite>`` by default. The same command goes on from there.
         catalog: where names are looked up.
@@ -73,8 +76,8 @@ class Session:
 
     def __init__(
         self,
-        suite: str,
-        methods: Sequence[str | Method],
+        suite: str | Suite,
+        methods: Sequence[str | Method | RestoredFolder],
         options: Options,
         out: Path | None = None,
         catalog: Catalog | None = None,
@@ -128,7 +131,10 @@ class Session:
 
 
 def make_plans(
-    catalog: Catalog, suite: str, methods: Sequence[str | Method], options: Options
+    catalog: Catalog,
+    suite: str | Suite,
+    methods: Sequence[str | Method | RestoredFolder],
+    options: Options,
 ) -> tuple[Plan, ...]:
     """Decide what is scored on what, for each protocol.
 
@@ -140,7 +146,7 @@ def make_plans(
     names = [protocol.name for protocol in protocols]
     if not names or len(set(names)) < len(names):
         raise UsageError(f"name each protocol once, not {', '.join(names) or 'none'}")
-    found = catalog.suite(suite)
+    found = suite if isinstance(suite, Suite) else catalog.suite(suite)
     rows = tuple(_row(catalog, method, options) for method in methods)
     labels = [row.label for row in rows]
     if len(set(labels)) < len(labels):
@@ -162,7 +168,7 @@ def make_plans(
     return tuple(plans)
 
 
-def _check_options(methods: Sequence[str | Method], options: Options) -> None:
+def _check_options(methods: Sequence[str | Method | RestoredFolder], options: Options) -> None:
     if options.data not in get_args(DataMode):
         raise UsageError(f"data is {' or '.join(get_args(DataMode))}, not {options.data!r}")
     if options.limit is not None and options.limit < 1:
@@ -190,7 +196,9 @@ def _check_metrics(plan: Plan) -> None:
         )
 
 
-def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
+def _row(catalog: Catalog, method: str | Method | RestoredFolder, options: Options) -> Row:
+    if isinstance(method, RestoredFolder):
+        return _folder_row(method)
     if isinstance(method, Method):
         return _built_row(catalog, method, options.untrained)
     name = method_name(method)
@@ -224,6 +232,27 @@ def _row(catalog: Catalog, method: str | Method, options: Options) -> Row:
     if options.untrained:
         return replace(row, weights="untrained")
     return replace(row, weights="", absent=_no_weights(method, cls.info.checkpoint))
+
+
+def _folder_row(images: RestoredFolder) -> Row:
+    found = f"{images.found} of {len(images.files)} images"
+    return Row(
+        label=images.name,
+        card=images.info,
+        weights=images.fingerprint(),
+        loaded=Weights(
+            file=readable(images.folder.resolve().name),
+            sha256=images.fingerprint(),
+            container="external images",
+            coverage=found,
+        ),
+        code="not run here",
+        precision="8-bit files",
+        device="not run here",
+        config={},
+        build=lambda: images,
+        remarks=(f"external images: made elsewhere, method unknown; {found}", *images.remarks),
+    )
 
 
 def _broken_row(name: str, reason: str, options: Options) -> Row:

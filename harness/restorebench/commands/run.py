@@ -95,7 +95,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
         say_written(written.files)
         codes += [
             say_failed(written.failures),
-            _verdict(written.board, demanded=method is not None),
+            verdict(written.board, demanded=method is not None),
         ]
     raise typer.Exit(max(codes))
 
@@ -108,7 +108,7 @@ def _all_methods(catalog: Catalog) -> list[str]:
     return ready + [name for name in names if name not in ready]
 
 
-def _verdict(board: Leaderboard, *, demanded: bool) -> int:
+def verdict(board: Leaderboard, *, demanded: bool) -> int:
     """Return the exit code: 0 only if something was scored and nothing demanded is missing."""
     failures = board.failures()
     absent = [f"{row.name}: {row.absent}" for row in board.info.rows if row.absent]
