@@ -1,4 +1,4 @@
-"""`load_method`, and what weights a method that is already built carries."""
+"""`load_method`, and what is known of methods and images that were made elsewhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import torch
 
 from restorebench.catalog import Catalog
 from restorebench.checkpoint import load_weights
+from restorebench.dataset import readable
 from restorebench.errors import UsageError
 from restorebench.method import Method, Precision, Weights
+from restorebench.plan import Row
+from restorebench.restored import RestoredFolder
 
 
 def load_method(
@@ -68,6 +71,28 @@ def carried_weights(method: Method) -> tuple[str, Weights | None]:
         return method.weights.sha256, method.weights
     fresh = type(method)(device=str(method.device), precision=method.precision, **method.config)
     return ("untrained" if state == _state_hash(fresh) else f"in memory {state}"), None
+
+
+def folder_row(images: RestoredFolder) -> Row:
+    """Return the row of images that were restored elsewhere: nothing but their files is known."""
+    found = f"{images.found} of {len(images.files)} images"
+    return Row(
+        label=images.name,
+        card=images.info,
+        weights=images.fingerprint(),
+        loaded=Weights(
+            file=readable(images.folder.resolve().name),
+            sha256=images.fingerprint(),
+            container="external images",
+            coverage=found,
+        ),
+        code="not run here",
+        precision="8-bit files",
+        device="not run here",
+        config={},
+        build=lambda: images,
+        remarks=(f"external images: made elsewhere, method unknown; {found}", *images.remarks),
+    )
 
 
 def _state_hash(method: Method) -> str:

@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 from restorebench.allocator import keep_freed_memory
 from restorebench.board_files import Written, write_board
 from restorebench.catalog import Catalog
-from restorebench.dataset import readable
 from restorebench.errors import (
     NothingSelectedError,
     SetupError,
@@ -23,8 +22,8 @@ from restorebench.errors import (
     WeightsError,
 )
 from restorebench.leaderboard import Leaderboard
-from restorebench.loading import carried_weights, load_method
-from restorebench.method import Card, Method, Precision, Weights, find_device
+from restorebench.loading import carried_weights, folder_row, load_method
+from restorebench.method import Card, Method, Precision, find_device
 from restorebench.plan import DataMode, Plan, Row, find_columns, method_name
 from restorebench.provenance import code_hash, device_name, environment_hash
 from restorebench.record import Record
@@ -198,7 +197,7 @@ def _check_metrics(plan: Plan) -> None:
 
 def _row(catalog: Catalog, method: str | Method | RestoredFolder, options: Options) -> Row:
     if isinstance(method, RestoredFolder):
-        return _folder_row(method)
+        return folder_row(method)
     if isinstance(method, Method):
         return _built_row(catalog, method, options.untrained)
     name = method_name(method)
@@ -232,27 +231,6 @@ def _row(catalog: Catalog, method: str | Method | RestoredFolder, options: Optio
     if options.untrained:
         return replace(row, weights="untrained")
     return replace(row, weights="", absent=_no_weights(method, cls.info.checkpoint))
-
-
-def _folder_row(images: RestoredFolder) -> Row:
-    found = f"{images.found} of {len(images.files)} images"
-    return Row(
-        label=images.name,
-        card=images.info,
-        weights=images.fingerprint(),
-        loaded=Weights(
-            file=readable(images.folder.resolve().name),
-            sha256=images.fingerprint(),
-            container="external images",
-            coverage=found,
-        ),
-        code="not run here",
-        precision="8-bit files",
-        device="not run here",
-        config={},
-        build=lambda: images,
-        remarks=(f"external images: made elsewhere, method unknown; {found}", *images.remarks),
-    )
 
 
 def _broken_row(name: str, reason: str, options: Options) -> Row:
