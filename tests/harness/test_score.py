@@ -125,7 +125,7 @@ def test_whatever_is_wrong_with_a_file_is_named_and_leaves_the_rest(
     [
         ("mine", {}, 2, "say which set was restored, with --dataset or --task"),
         ("mine", {"dataset": "rain100"}, 2, "Did you mean 'rain100l'?"),
-        ("mine", {"dataset": "bsd68"}, 2, "choose one with --task: bsd68_s15, bsd68_s25"),
+        ("mine", {"dataset": "bsd68"}, 2, "choose one with --task: bsd68_s"),
         ("mine", {"task": "bsd68_s25", "dataset": "rain100l"}, 2, "is on bsd68, not on rain100l"),
         ("mine", {"dataset": "rain100l"}, 4, "Rain100L was not found below"),
         ("nowhere", PAIRS, 4, "nowhere is not a folder"),

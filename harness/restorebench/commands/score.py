@@ -102,6 +102,8 @@ def _task(catalog: Catalog, dataset: str | None, task: str | None) -> Task:
     tasks = [catalog.task(name) for name in catalog.names("tasks")]
     sharing = [known for known in tasks if known.real.dataset == wanted]
     if len(sharing) > 1:
+        sharing = [known for known in sharing if known.name == wanted.name] or sharing
+    if len(sharing) > 1:
         names = ", ".join(known.name for known in sharing)
         raise UsageError(f"several tasks are on {wanted.name}; choose one with --task: {names}")
     if sharing:
