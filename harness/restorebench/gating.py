@@ -124,14 +124,20 @@ class Gating:
     def _costs(self, board: Leaderboard) -> dict[str, Cost]:
         """Measure what networks cost that have restored anything."""
         rows = [row for row in self.plan.rows if _has_scored(board, row)]
-        costs = {row.label: _counted(row.build(), self.memory) for row in rows}
+        costs = {row.label: _counted(_built(row), self.memory) for row in rows}
         if self.latency and rows:
             where = machine(self.session.options.device)
-            times = latency({row.label: row.build() for row in rows})
+            times = latency({row.label: _built(row) for row in rows})
             for name, rounds in times.items():
                 timed = Latency(machine=where, milliseconds=tuple(map(float, rounds)))
                 costs[name] = costs[name].model_copy(update={"latency": timed})
         return costs
+
+
+def _built(row: Row) -> Method:
+    method = row.build()
+    assert isinstance(method, Method)  # a gate is given names only
+    return method
 
 
 def _check_complete(board: Leaderboard) -> None:

@@ -30,7 +30,7 @@ def test_without_pyiqa_its_metrics_say_what_to_install_and_the_others_are_scored
     options = Options(data_root=data_root, protocols=("perceptual",))
     session = Session(str(suite), ["identity"], options, tmp_path / "run")
     assert all(record.error is None for record in session.measure())
-    ((board, _),) = session.finish()
+    board = session.finish()[0].board
     assert board.cell("identity", "rain", "psnr").value is not None
     cell = Leaderboard.load(tmp_path / "run").cell("identity", "rain", "lpips")
     assert cell.value is None

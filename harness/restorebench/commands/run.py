@@ -28,6 +28,7 @@ from restorebench.errors import NothingSelectedError
 if TYPE_CHECKING:
     from restorebench.catalog import Catalog
     from restorebench.leaderboard import Leaderboard
+    from restorebench.session import Session
 
 
 def run(  # noqa: PLR0913 - each parameter is an option
@@ -89,15 +90,17 @@ def run(  # noqa: PLR0913 - each parameter is an option
     )
     session = Session(suite, methods, options, out, catalog)
     measure(session)
+    raise typer.Exit(finish(session, style, demanded=method is not None))
+
+
+def finish(session: Session, style: TableStyle, *, demanded: bool) -> int:
+    """Write and print a session's boards; return the exit code."""
     codes = []
     for written in session.finish(style.value):
         show(written.board, style.value)
         say_written(written.files)
-        codes += [
-            say_failed(written.failures),
-            verdict(written.board, demanded=method is not None),
-        ]
-    raise typer.Exit(max(codes))
+        codes += [say_failed(written.failures), _verdict(written.board, demanded=demanded)]
+    return max(codes)
 
 
 def _all_methods(catalog: Catalog) -> list[str]:
@@ -108,7 +111,7 @@ def _all_methods(catalog: Catalog) -> list[str]:
     return ready + [name for name in names if name not in ready]
 
 
-def verdict(board: Leaderboard, *, demanded: bool) -> int:
+def _verdict(board: Leaderboard, *, demanded: bool) -> int:
     """Return the exit code: 0 only if something was scored and nothing demanded is missing."""
     failures = board.failures()
     absent = [f"{row.name}: {row.absent}" for row in board.info.rows if row.absent]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorebench.commands.options import DataRoot, Plugins, Style, TableStyle, say_written, show
-from restorebench.commands.run import measure, verdict
+from restorebench.commands.options import DataRoot, Plugins, Style, TableStyle, measure
+from restorebench.commands.run import finish
 from restorebench.console import fail
 from restorebench.errors import DataError, UsageError
 
@@ -77,14 +77,10 @@ def score(
     options = Options(data_root=data_root, data="real", protocols=tuple(protocol or ["airnet"]))
     session = Session(suite, rows, options, out, catalog)
     measure(session)
-    codes = []
-    for board, files in session.finish(style.value):
-        show(board, style.value)
-        say_written(files)
-        codes.append(verdict(board, demanded=True))
+    code = finish(session, style, demanded=True)
     for row in rows:
         _warn(row)
-    raise typer.Exit(max(codes))
+    raise typer.Exit(code)
 
 
 def _task(catalog: Catalog, dataset: str | None, task: str | None) -> Task:
