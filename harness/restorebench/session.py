@@ -83,7 +83,7 @@ class Session:
     ) -> None:
         self.catalog = catalog or Catalog.installed()
         self.options = options
-        self.suite = suite
+        self._asked = suite if isinstance(suite, str) else suite.name
         self.plans = make_plans(self.catalog, suite, methods, options)
         """One for each protocol."""
         self.out = (out or Path("runs") / self.plans[0].suite.name).expanduser()
@@ -105,7 +105,7 @@ class Session:
         keep_freed_memory()
         started = datetime.now(UTC)
         with Store(self.out, f"{started:%Y%m%dT%H%M%S}-{os.getpid()}") as store:
-            asked = {"suite": self.suite, **OPTIONS.dump_python(self.options, mode="json")}
+            asked = {"suite": self._asked, **OPTIONS.dump_python(self.options, mode="json")}
             self._sessions = add_session(self.out, store.session, started, self.plans, asked)
             for record in measure(self.plans, store):
                 self._records.append(record)

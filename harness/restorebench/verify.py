@@ -25,7 +25,7 @@ from restorebench.consistency import (
 from restorebench.dataset import Item
 from restorebench.errors import SetupError, StoreError
 from restorebench.leaderboard import Leaderboard
-from restorebench.plan import Column, Plan, Row
+from restorebench.plan import Column, Plan, Row, method_name
 from restorebench.record import Identity, Record
 from restorebench.run_manifest import read_sessions
 from restorebench.runner import measure_again
@@ -121,10 +121,10 @@ def _plan(asked: Asked, catalog: Catalog, info: BoardInfo, session: dict[str, An
         options = OPTIONS.validate_json(json.dumps(request))
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise StoreError("the manifest does not say what was asked for; run it again") from error
-    if strange := sorted(set(methods) - set(catalog.names("methods"))):
+    if strange := sorted(m for m in methods if method_name(m) not in catalog.names("methods")):
         raise SetupError(
-            f"{', '.join(strange)} cannot be measured again: built in Python, or from a plugin; "
-            "name its file with --plugin"
+            f"{', '.join(strange)} cannot be measured again: restored elsewhere, built in Python, "
+            "or from a plugin; name its file with --plugin"
         )
     weights = {**options.weights, **(asked.weights or {})}
     options = replace(options, weights=weights, data_root=asked.data_root or options.data_root)
