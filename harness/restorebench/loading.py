@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import torch
 from restorebench.catalog import Catalog
 from restorebench.checkpoint import load_weights
 from restorebench.dataset import readable
-from restorebench.errors import UsageError
+from restorebench.errors import ConfigError, UsageError, WeightsError
 from restorebench.method import Method, Precision, Weights
 from restorebench.plan import Row
 from restorebench.restored import RestoredFolder
+from restorebench.trained import Trained, read_trained
 
 
 def load_method(
@@ -37,7 +39,8 @@ def load_method(
         precision: ``float32``, or the type of the autocast that the network runs under.
         strict: whether every tensor of the network must be in the file and the other way round.
         catalog: where names are looked up; what is installed, by default.
-        config: constructor keywords of the network, such as ``dim=16``.
+        config: constructor keywords of the network, such as ``dim=16``. A file that
+            `restorebench train` wrote brings its own, which these replace.
 
     Raises:
         UnknownNameError: if no method has the name.
@@ -46,13 +49,32 @@ def load_method(
         DeviceError: if the device does not exist.
     """
     cls = (catalog or Catalog.installed()).method(name)
-    method = cls(device=device, precision=precision, **config)
-    if weights is not None:
-        if not cls.info.needs_weights:
-            raise UsageError(f"{name} takes no weights")
-        method.weights = load_weights(method.network, weights, strict=strict)
-        method.loaded_state = _state_hash(method)
+    if weights is None:
+        return cls(device=device, precision=precision, **config)
+    if not cls.info.needs_weights:
+        raise UsageError(f"{name} takes no weights")
+    path = Path(weights).expanduser()
+    trained = _trained(path, name)
+    try:
+        method = cls(device=device, precision=precision, **{**trained.config, **config})
+    except ConfigError as error:
+        if config:
+            raise
+        raise WeightsError(f"{path}: its configuration builds no network: {error}") from error
+    loaded = load_weights(method.network, path, strict=strict)
+    method.weights = replace(loaded, variant=trained.variant, training=trained.training)
+    method.loaded_state = _state_hash(method)
     return method
+
+
+def _trained(path: Path, name: str) -> Trained:
+    """Return what the file says of its training; of any other file, that it says nothing."""
+    trained = read_trained(path)
+    if trained is None:
+        return Trained(method=name)
+    if trained.method != name:
+        raise WeightsError(f"{path}: weights of {trained.method}, not of {name}")
+    return trained
 
 
 def carried_weights(method: Method) -> tuple[str, Weights | None]:

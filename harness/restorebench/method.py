@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -72,6 +72,24 @@ class Weights:
     """False when tensors were missing or left over and the user allowed it."""
     coverage: str = ""
     """How many of the network's tensors the file filled."""
+    variant: str = ""
+    """What tables print behind the method's title, such as ``small``, as the file states it."""
+    training: str = ""
+    """How the file says it was trained, if this project's trainer wrote it."""
+
+    def words(self) -> list[str]:
+        """Say whatever a reader of the numbers has to know."""
+        said = [] if self.strict else [f"weights not strict: {self.coverage}"]
+        if self.training:
+            said.append(
+                "trained by restorebench, not to be compared with published numbers: "
+                f"{self.training}"
+            )
+        return said
+
+    def titled(self, card: Card) -> Card:
+        """Return the card under a title that tells a variant from the published network."""
+        return replace(card, title=f"{card.title} ({self.variant})") if self.variant else card
 
 
 class Method:

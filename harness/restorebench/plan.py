@@ -154,8 +154,8 @@ class Row:
             said.append("untrained: random weights, the numbers mean nothing")
         if self.weights.startswith("in memory"):
             said.append("weights in memory: they come from no file")
-        if self.loaded is not None and not self.loaded.strict:
-            said.append(f"weights not strict: {self.loaded.coverage}")
+        if self.loaded is not None:
+            said += self.loaded.words()
         if self.config:
             said.append(f"not the published size: {_config_text(self.config)}")
         if self.precision != "float32":

@@ -256,9 +256,10 @@ def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
     They are loaded again when the row's turn comes, so that a run over many checkpoints holds one.
     """
     try:
-        loaded = load().weights
+        method = load()
     except WeightsError as error:
         return replace(row, weights="", absent=f"weights not usable: {error}")
+    loaded, config = method.weights, method.config
     assert loaded is not None
 
     def build() -> Method:
@@ -267,7 +268,8 @@ def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
             raise WeightsError(f"{row.label}: {loaded.file} was changed during the run; start anew")
         return method
 
-    return replace(row, weights=loaded.sha256, loaded=loaded, build=build)
+    card = loaded.titled(row.card)
+    return replace(row, card=card, weights=loaded.sha256, loaded=loaded, config=config, build=build)
 
 
 def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
@@ -279,7 +281,7 @@ def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
         weights, absent = "", _no_weights(name, cls.info.checkpoint)
     return Row(
         label=f"{name}[{config}]" if config else name,
-        card=cls.info,
+        card=loaded.titled(cls.info) if loaded else cls.info,
         weights=weights,
         loaded=loaded,
         absent=absent,

@@ -1,0 +1,267 @@
+"""`Training`: one network from its first step to its last, through any number of interruptions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
+
+from restorebench.allocator import keep_freed_memory
+from restorebench.catalog import Catalog
+from restorebench.errors import BenchError, UsageError
+from restorebench.loading import load_method
+from restorebench.method import Method
+from restorebench_methods.training.data import Crops, check_sizes, find_sets, find_sources
+from restorebench_methods.training.objective import Batch
+from restorebench_methods.training.overlap import find_test_images
+from restorebench_methods.training.recipe import Course, OptimiserSpec
+from restorebench_methods.training.state import Folder, State, describe_session
+from restorebench_methods.training.validation import validate
+
+
+class DivergedError(BenchError):
+    """A training whose loss or weights are not finite any more."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a training is asked to do, apart from its course."""
+
+    data_root: Path
+    out: Path
+    device: str = "cpu"
+    seed: int = 0
+    steps: int | None = None
+    """In place of the recipe's length; the schedule is stretched or squeezed to fit."""
+    workers: int = 0
+    """Processes that make crops; 0 makes them in this one."""
+    save_every: int = 200
+    """Steps between two writings of the state, which a kill throws back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step that was taken."""
+
+    step: int
+    """From 1 on."""
+    total: int
+    loss: Tensor
+    """A scalar on the training's device."""
+    lr: float
+    psnr: float | None
+    """Mean over the held-out images in dB, where they were restored after this step."""
+
+
+class Training:
+    """A context manager that holds the training's folder.
+
+    Args:
+        course: method, recipe and mixture.
+        options: everything else.
+        catalog: where data sets and degradations are looked up.
+
+    Raises:
+        BenchError: for anything that makes the training impossible.
+    """
+
+    def __init__(self, course: Course, options: Options, catalog: Catalog) -> None:
+        self.course, self.options, self.catalog = course, options, catalog
+        recipe, objective = course.recipe, course.own.objective
+        if options.steps is not None and options.steps < 1:
+            raise UsageError(f"steps must be at least 1, got {options.steps}")
+        self.method = _method(course, options, catalog)
+        self.network = self.method.network
+        objective.check(self.network, len(course.mixture.kinds))
+        self.tests = find_test_images(catalog, options.data_root)
+        self.sets = find_sets(course, options.data_root, catalog, self.tests)
+        self.sources = find_sources(course, self.sets, catalog)
+        check_sizes(self.sources, recipe.crop)
+        self.crops = Crops(self.sources, recipe, views=objective.views, seed=options.seed)
+        self.planned = _steps(course, self.crops.epoch)
+        """Steps of the recipe."""
+        self.total = options.steps or self.planned
+        self.average = None if recipe.ema is None else _average(self.network, recipe.ema)
+        self.optimiser = _optimiser(self.network, recipe.optimiser)
+        self.state = State()
+        self.folder = Folder(options.out)
+
+    def __enter__(self) -> Self:
+        """Take hold of the folder and go to where the last state in it was written."""
+        self.folder.hold()
+        try:
+            stored = self.folder.read(self._identity())
+            if stored is not None:
+                self._restore(stored)
+        except BaseException:
+            self.folder.release()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.folder.release()
+
+    @property
+    def restorer(self) -> Method:
+        """The method with the weights that are kept: the averaged ones, if there are such."""
+        restorer = copy(self.method)
+        restorer.network = self.network if self.average is None else self.average.module
+        return restorer
+
+    def run(self) -> Iterator[Progress]:
+        """Train from where the state is to the end, and yield each step.
+
+        Raises:
+            DivergedError: if the loss is not finite when the state is to be written.
+            ImageError: if an image cannot be read.
+            OutputFolderError: if the state cannot be written.
+        """
+        keep_freed_memory()
+        recipe = self.course.recipe
+        every = max(1, round(recipe.validation.every / recipe.length * self.total))
+        self.state.sessions.append(describe_session(self.state.step, str(self.method.device)))
+        began = time.monotonic() - self.state.seconds
+        for data in self._batches():
+            lr = recipe.schedule.at(self._time(self.state.step + 1))
+            loss = self._step(data, lr)
+            self.state.step += 1
+            step, last = self.state.step, self.state.step == self.total
+            psnr = None
+            if step % every == 0 or last:
+                scores = validate(self.restorer, self.crops)
+                psnr = sum(scores.values()) / len(scores)
+                self.state.history.append({"step": step, **scores})
+            if step % self.options.save_every == 0 or last:
+                self.state.seconds = time.monotonic() - began
+                self._save(float(loss))
+            yield Progress(step, self.total, loss, lr, psnr)
+
+    def _step(self, data: list[Tensor], lr: float) -> Tensor:
+        # What a step draws depends on its number alone, so that no generator needs storing.
+        torch.manual_seed(_seed(self.options.seed, self.state.step))
+        recipe, objective = self.course.recipe, self.course.own.objective
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        self.network.train()
+        batch = self._batch(*data)
+        half = recipe.precision == "bfloat16" and self.method.device.type == "cuda"
+        with torch.autocast(self.method.device.type, torch.bfloat16, enabled=half):
+            loss = objective.loss(self.network, batch, self._time(self.state.step))
+        self.optimiser.zero_grad()
+        loss.backward()
+        if recipe.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+        self.optimiser.step()
+        objective.after_step(self.network)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return loss.detach()
+
+    def _batches(self) -> Iterator[list[Tensor]]:
+        size = self.course.recipe.batch
+        loader = DataLoader(
+            self.crops,
+            sampler=range(self.state.step * size, self.total * size),
+            batch_size=size,
+            num_workers=self.options.workers,
+            # Its own generator, for it would draw from the global one.
+            generator=torch.Generator(),
+        )
+        try:
+            yield from loader
+        except BenchError as error:  # a worker's error carries its traceback along
+            raise type(error)(str(error).strip().splitlines()[-1]) from error
+
+    def _batch(self, degraded: Tensor, clean: Tensor, kind: Tensor) -> Batch:
+        return Batch(
+            degraded=self.method.prepare(degraded[:, 0]),
+            clean=self.method.prepare(clean),
+            other=self.method.prepare(degraded[:, -1]),
+            kind=kind.to(self.method.device),
+        )
+
+    def _time(self, step: int) -> float:
+        """Return how far a step is, in the recipe's unit."""
+        return step / self.total * self.course.recipe.length
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what must be the same for a training to go on."""
+        return {
+            "course": self.course.digest,
+            "data": {name: one.described() for name, one in self.sets.items()},
+            "seed": self.options.seed,
+            "steps": self.total,
+        }
+
+    def _save(self, loss: float) -> None:
+        finite = all(bool(p.isfinite().all()) for p in self.network.parameters())
+        if not (math.isfinite(loss) and finite):
+            raise DivergedError(
+                f"the training diverged before step {self.state.step}: its loss or weights are not "
+                "finite; lower the learning rate. The state before is kept"
+            )
+        self.state.network = self.network.state_dict()
+        self.state.average = {} if self.average is None else self.average.state_dict()
+        self.state.optimiser = self.optimiser.state_dict()
+        self.folder.write(self.state, self._identity())
+
+    def _restore(self, stored: State) -> None:
+        self.state = stored
+        self.network.load_state_dict(stored.network)
+        self.optimiser.load_state_dict(stored.optimiser)
+        if self.average is not None:
+            self.average.load_state_dict(stored.average)
+
+
+def _method(course: Course, options: Options, catalog: Catalog) -> Method:
+    """Return the method with a freshly drawn network whose tensors learn as it was written."""
+    config: dict[str, Any] = course.own.config
+    method = load_method(course.method, device=options.device, catalog=catalog, **config)
+    if not method.info.needs_weights:
+        raise UsageError(f"{course.method} has no weights to train")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_seed(options.seed, -1))
+        drawn = type(method).network_class(**config)
+    method.network.load_state_dict(drawn.state_dict())
+    learns = {name: p.requires_grad for name, p in drawn.named_parameters()}
+    for name, parameter in method.network.named_parameters():
+        parameter.requires_grad_(learns[name])
+    return method
+
+
+def _seed(seed: int, step: int) -> int:
+    return int.from_bytes(sha256(f"{seed} {step}".encode()).digest()[:7], "big")
+
+
+def _steps(course: Course, epoch: int) -> int:
+    per_unit = 1.0 if course.recipe.unit == "steps" else epoch / course.recipe.batch
+    return max(1, round(course.recipe.length * per_unit))
+
+
+def _average(network: nn.Module, keep: float) -> AveragedModel:
+    """Return a copy that follows the network, quickly at first and then as slowly as ``keep``."""
+
+    def follow(ours: Any, theirs: Any, updates: Tensor | int) -> None:
+        share = 1 - min(keep, (1 + int(updates)) / (10 + int(updates)))
+        for average, parameter in zip(ours, theirs, strict=True):
+            average.lerp_(parameter, share)
+
+    return AveragedModel(network, multi_avg_fn=follow)
+
+
+def _optimiser(network: nn.Module, spec: OptimiserSpec) -> torch.optim.Optimizer:
+    learning = [p for p in network.parameters() if p.requires_grad]
+    kind = torch.optim.AdamW if spec.kind == "adamw" else torch.optim.Adam
+    return kind(learning, betas=spec.betas, weight_decay=spec.weight_decay)
