@@ -224,7 +224,7 @@ class Catalog:
             kind=spec.kind,
             real=self._source(spec, document, at, file),
             sample=sample,
-            fingerprint=spec.fingerprint,
+            fingerprints=spec.fingerprints,
         )
 
     def _source(

@@ -47,7 +47,7 @@ class TaskSpec(SourceSpec):
     title: str
     kind: Kind
     sample: SampleSpec | None = None
-    fingerprint: Fingerprint | None = None
+    fingerprints: tuple[Fingerprint, ...] = ()
 
 
 class SuiteSpec(Spec):
@@ -88,7 +88,7 @@ class Task:
     kind: Kind
     real: Source
     sample: Source | None = None
-    fingerprint: Fingerprint | None = None
+    fingerprints: tuple[Fingerprint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

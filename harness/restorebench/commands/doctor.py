@@ -34,7 +34,10 @@ def doctor(data_root: DataRoot = None, plugin: Plugins = None) -> None:
         cells = (check.task, check.images, check.fingerprint, printable(check.verdict))
         table.add_row(*map(Text, cells))
     screen.print(table)
+    tasks: dict[str, list[str]] = {}
     for check in checks:
-        if check.advice:
-            screen.print(Text(printable(f"{check.task}: {check.advice}"), "dim"))
+        tasks.setdefault(check.advice, []).append(check.task)
+    for advice, names in tasks.items():
+        if advice:
+            screen.print(Text(printable(f"{', '.join(names)}: {advice}"), "dim"))
     raise typer.Exit(INCOMPLETE if any(check.wrong for check in checks) else 0)
