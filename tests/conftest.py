@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,9 @@ from hypothesis import settings
 # A shared machine may be slow at any moment; what a test says must not depend on it.
 settings.register_profile("project", settings(), deadline=None)
 settings.load_profile("project")
+
+# A shell starts what it runs in the background with interrupts ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png")
