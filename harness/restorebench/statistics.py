@@ -100,15 +100,16 @@ def leaders(
     """Return the methods that are best and second, ties included.
 
     The best group is the method of the best mean and all that are not separated from it; the
-    second group is made the same way of those that remain. With a single method, or fewer than
-    two images in a column, nothing can be said and both are empty.
+    second group is made the same way of those that remain. Nothing can be said, and both are
+    empty, if no method is separated from the best, or with a single method, or with fewer than two
+    images in a column.
     """
     enough = all(len(v) >= MIN_IMAGES for values in scores.values() for v in values)
     if len(scores) < 2 or not enough:
         return set(), set()
     best = _top_group(scores, clusters, higher)
     rest = {name: values for name, values in scores.items() if name not in best}
-    return best, _top_group(rest, clusters, higher) if rest else set()
+    return (best, _top_group(rest, clusters, higher)) if rest else (set(), set())
 
 
 def _top_group(

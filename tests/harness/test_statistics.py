@@ -90,6 +90,12 @@ def test_ties_share_a_mark_and_lower_may_be_better() -> None:
     assert leaders(scores, ["set"], higher=False) == ({"d"}, {"c"})
 
 
+def test_a_column_in_which_nothing_is_separated_has_no_marks() -> None:
+    few = [np.array([30.0, 31.0]), np.array([24.0, 33.0]), np.array([12.0, 34.0])]
+    scores = {name: [values] for name, values in zip("abc", few, strict=True)}
+    assert leaders(scores, ["set"], higher=True) == (set(), set())
+
+
 @pytest.mark.parametrize(
     "scores",
     [{"a": [np.array([30.0, 31.0])]}, {"a": [np.array([30.0])], "b": [np.array([20.0])]}, {}],

@@ -56,8 +56,8 @@ def test_the_words_stand_at_the_numbers(
     end = {
         "html": "</table>",
         "latex": "\\bottomrule",
-        "markdown": "\n\nBold",
-        "terminal": "*: best",
+        "markdown": "|\n\n",
+        "terminal": "\n¹ ",
     }
     table, _, notes = output.partition(end[renderer])
     assert notes
