@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import get_args
 
 from restorebench.catalog import Catalog
+from restorebench.column import DataMode
 from restorebench.errors import UsageError
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import load_method
 from restorebench.method import Method
-from restorebench.plan import DataMode
-from restorebench.session import Options, Session
+from restorebench.rows import Options
+from restorebench.session import Session
 from restorebench.table import Style
 
 __all__ = ["list_methods", "load_method", "run"]

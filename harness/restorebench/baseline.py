@@ -18,9 +18,10 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from restorebench.board_info import Info
+from restorebench.column import Column
 from restorebench.errors import CellError, StoreError, UsageError
 from restorebench.leaderboard import Leaderboard
-from restorebench.plan import Column, Plan, Row
+from restorebench.plan import Plan, Row
 from restorebench.runner import load_pair
 from restorebench.store import write_atomically
 

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from restorebench.column import Column
 from restorebench.method import Weights
 from restorebench.metrics import Metric
-from restorebench.plan import Column, Plan, Row
+from restorebench.plan import Plan, Row
 from restorebench.provenance import package_versions
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from restorebench.catalog import Catalog
+from restorebench.column import Column
 from restorebench.errors import CellError, DataError
 from restorebench.image import decoder_versions
-from restorebench.plan import Column
 from restorebench.provenance import package_versions, source_commit
 from restorebench.runner import load_pair
 from restorebench.suite import Fingerprint, Task

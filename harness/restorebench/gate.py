@@ -16,11 +16,12 @@ import numpy as np
 
 from restorebench.baseline import Baseline, Cost, Entry
 from restorebench.board_info import MetricInfo
+from restorebench.column import Column
 from restorebench.gate_cost import cost_cases
 from restorebench.gate_report import EXIT_CODES, Case, GateReport, RowVerdict, worst
 from restorebench.gate_rule import Limit, decide
 from restorebench.leaderboard import Leaderboard
-from restorebench.plan import Column, Plan, Row
+from restorebench.plan import Plan, Row
 from restorebench.statistics import paired_differences, paired_interval
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from restorebench.column import Column
 from restorebench.dataset import Item, readable
 from restorebench.degradation import Scene
 from restorebench.errors import (
@@ -24,7 +25,7 @@ from restorebench.flags import flags_of
 from restorebench.image import centre_crop
 from restorebench.method import Method
 from restorebench.noise import degrade
-from restorebench.plan import Column, Plan, Row
+from restorebench.plan import Plan, Row
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
 from restorebench.store import Store

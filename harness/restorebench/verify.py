@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.catalog import Catalog
+from restorebench.column import Column
 from restorebench.consistency import (
     BOARD,
     Check,
@@ -25,11 +26,12 @@ from restorebench.consistency import (
 from restorebench.dataset import Item
 from restorebench.errors import SetupError, StoreError
 from restorebench.leaderboard import Leaderboard
-from restorebench.plan import Column, Plan, Row, method_name
+from restorebench.plan import Plan, Row, method_name
+from restorebench.planning import make_plans
 from restorebench.record import Identity, Record
+from restorebench.rows import OPTIONS
 from restorebench.run_manifest import read_sessions
 from restorebench.runner import measure_again
-from restorebench.session import OPTIONS, make_plans
 from restorebench.store import read_records
 
 # How far a score may move when it is computed again, relative to its size (1 at least). On the

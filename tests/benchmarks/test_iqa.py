@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from restorebench.leaderboard import Leaderboard
-from restorebench.session import Options, Session
+from restorebench.rows import Options
+from restorebench.session import Session
 from restorebench_benchmarks import iqa
 
 

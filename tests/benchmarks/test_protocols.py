@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from skimage.color import rgb2ycbcr
 
 from restorebench.catalog import Catalog
+from restorebench.column import find_columns
 from restorebench.degradation import Scene
 from restorebench.metrics import SSIM_GAUSS11, psnr
 from restorebench.noise import GaussianNoise, NoiseSource, degrade
-from restorebench.plan import find_columns
 from restorebench.protocol import luma
 from restorebench.runner import load_pair
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from restorebench.catalog import Catalog
 from restorebench.flags import counted, flags_of
 from restorebench.leaderboard import Leaderboard
-from restorebench.session import Options, Session
+from restorebench.rows import Options
+from restorebench.session import Session
 from restorebench.table import table_of
 
 PLUGIN = """

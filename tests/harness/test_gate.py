@@ -22,8 +22,9 @@ from restorebench.errors import CellError, StoreError, UsageError
 from restorebench.gate_report import Case, GateReport
 from restorebench.gate_rule import Limit, decide
 from restorebench.gating import Gating
+from restorebench.rows import Options
 from restorebench.runtime import REPEATS, ROUNDS
-from restorebench.session import Options, Session
+from restorebench.session import Session
 
 PLUGIN = """\
 import torch

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from restorebench.errors import SetupError, UsageError
 from restorebench.leaderboard import Leaderboard
 from restorebench.method import Card, Method
-from restorebench.session import Options, Session
+from restorebench.rows import Options
+from restorebench.session import Session
 
 from .conftest import Cli
 

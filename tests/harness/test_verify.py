@@ -17,7 +17,8 @@ import torch
 import restorebench
 from restorebench.catalog import Catalog
 from restorebench.errors import DataError, SetupError, StoreError
-from restorebench.session import Options, Session
+from restorebench.rows import Options
+from restorebench.session import Session
 from restorebench.verify import Asked, tolerance, verify
 
 from .conftest import Cli

@@ -88,7 +88,8 @@ def gate(  # noqa: PLR0913 - each parameter is an option
     """
     from restorebench.catalog import Catalog
     from restorebench.gating import Gating
-    from restorebench.session import Options, Session
+    from restorebench.rows import Options
+    from restorebench.session import Session
     from restorebench.terminal import print_gate
 
     out = out.expanduser()

@@ -72,7 +72,8 @@ def run(  # noqa: PLR0913 - each parameter is an option
 ) -> None:
     """Score methods on a suite; the same command goes on where a run was stopped."""
     from restorebench.catalog import Catalog
-    from restorebench.session import Options, Session
+    from restorebench.rows import Options
+    from restorebench.session import Session
 
     catalog = Catalog.installed(plugin or ())
     methods = method or _all_methods(catalog)

@@ -52,7 +52,8 @@ def score(
     """
     from restorebench.catalog import Catalog
     from restorebench.restored import RestoredFolder
-    from restorebench.session import Options, Session
+    from restorebench.rows import Options
+    from restorebench.session import Session
     from restorebench.suite import Suite
 
     if name and len(name) != len(folder):

@@ -1,0 +1,153 @@
+"""`Options`, and the rows of a plan that methods become under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from restorebench.catalog import Catalog
+from restorebench.column import DataMode
+from restorebench.errors import (
+    SetupError,
+    WeightsError,
+)
+from restorebench.loading import carried_weights, folder_row, load_method
+from restorebench.method import Card, Method, Precision
+from restorebench.plan import Row, method_name
+from restorebench.provenance import code_hash, device_name
+from restorebench.restored import RestoredFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run is asked to do, apart from suite and methods."""
+
+    data_root: Path | None = None
+    data: DataMode = "auto"
+    limit: int | None = None
+    device: str = "cpu"
+    precision: Precision = "float32"
+    protocols: tuple[str, ...] = ("airnet",)
+    """Each gives a board of its own; an image is restored once for all that allow it."""
+    noise: str | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    """By the name that stands among the methods."""
+    strict: bool = True
+    """Whether weights must fit their network tensor for tensor."""
+    untrained: bool = False
+
+
+OPTIONS = TypeAdapter(Options)
+"""Writes options into a manifest and reads them back."""
+
+
+def row_of(catalog: Catalog, method: str | Method | RestoredFolder, options: Options) -> Row:
+    """Return the row of a method; what keeps it from being scored stands in the row itself."""
+    if isinstance(method, RestoredFolder):
+        return folder_row(method)
+    if isinstance(method, Method):
+        return _built_row(catalog, method, options.untrained)
+    name = method_name(method)
+    try:
+        cls = catalog.method(name)
+    except SetupError as error:  # a package that cannot be imported leaves the others alone
+        return _broken_row(method, str(error), options)
+    load = partial(
+        load_method,
+        name,
+        device=options.device,
+        precision=options.precision,
+        strict=options.strict,
+        catalog=catalog,
+    )
+    row = Row(
+        label=method,
+        card=cls.info,
+        weights="none needed",
+        code=code_hash(cls),
+        precision=options.precision,
+        device=device_name(options.device),
+        config={},
+        build=load,
+    )
+    path = options.weights.get(method)
+    if path is not None:
+        return _with_weights(row, partial(load, path))
+    if not cls.info.needs_weights:
+        return row
+    if options.untrained:
+        return replace(row, weights="untrained")
+    return replace(row, weights="", absent=_no_weights(method, cls.info.checkpoint))
+
+
+def _broken_row(name: str, reason: str, options: Options) -> Row:
+    def build() -> Method:
+        raise SetupError(reason)
+
+    return Row(
+        label=name,
+        card=Card(title=name, paper="unknown", status="external"),
+        weights="",
+        code="",
+        precision=options.precision,
+        device=device_name(options.device),
+        config={},
+        build=build,
+        absent=f"broken package: {reason}",
+    )
+
+
+def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
+    """Load the weights at once: a file that cannot be used is known before anything is scored.
+
+    They are loaded again when the row's turn comes, so that a run over many checkpoints holds one.
+    """
+    try:
+        method = load()
+    except WeightsError as error:
+        return replace(row, weights="", absent=f"weights not usable: {error}")
+    loaded, config = method.weights, method.config
+    assert loaded is not None
+
+    def build() -> Method:
+        method = load()
+        if method.weights != loaded:
+            raise WeightsError(f"{row.label}: {loaded.file} was changed during the run; start anew")
+        return method
+
+    card = loaded.titled(row.card)
+    return replace(row, card=card, weights=loaded.sha256, loaded=loaded, config=config, build=build)
+
+
+def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
+    cls = type(method)
+    name = next((n for n in catalog.names("methods") if catalog.provides(n, cls)), cls.__name__)
+    config = ",".join(f"{key}={value}" for key, value in method.config.items())
+    (weights, loaded), absent = carried_weights(method), None
+    if weights == "untrained" and not untrained:
+        weights, absent = "", _no_weights(name, cls.info.checkpoint)
+    return Row(
+        label=f"{name}[{config}]" if config else name,
+        card=loaded.titled(cls.info) if loaded else cls.info,
+        weights=weights,
+        loaded=loaded,
+        absent=absent,
+        code=code_hash(cls),
+        precision=method.precision,
+        device=device_name(str(method.device)),
+        config=method.config,
+        build=lambda: method,
+    )
+
+
+def _no_weights(name: str, checkpoint: str) -> str:
+    if not checkpoint:
+        return "no weights: none are published; --untrained scores it with random ones"
+    return (
+        f"no weights: give --weights {name}=FILE ({checkpoint}); "
+        "--untrained scores it with random ones"
+    )
