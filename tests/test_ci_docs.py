@@ -50,7 +50,7 @@ def test_the_worked_example_ends_as_it_says(tmp_path: Path) -> None:
 
 
 def test_the_exit_codes_of_the_guide_are_those_of_the_program() -> None:
-    from restorebench.gate_report import EXIT_CODES
+    from restorebench.gate.report import EXIT_CODES
 
     rows = dict(re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE))
     for verdict, code in EXIT_CODES.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from restorebench.dataset import Dataset, Item, Photograph
+from restorebench.data.dataset import Dataset, Item, Photograph
 from restorebench.errors import ImageError
 from restorebench_benchmarks.depth import depth_from_disparity
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
-from restorebench.dataset import Dataset, Item
+from restorebench.data.dataset import Dataset, Item
 from restorebench.errors import ImageError, PairError
 from restorebench.image import Pixels
 

@@ -21,11 +21,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from restorebench.dataset import Dataset
+from restorebench.data.dataset import Dataset
+from restorebench.data.folder import FolderDataset
+from restorebench.data.layout import DatasetSpec
 from restorebench.degradation import Degradation
 from restorebench.errors import SetupError, SpecError, UnknownNameError, UsageError
-from restorebench.folder import FolderDataset
-from restorebench.layout import DatasetSpec
 from restorebench.metrics import Metric
 from restorebench.mix import MixSpec, MixStep, built, joined, steps_of
 from restorebench.noise import NoiseScheme

@@ -24,7 +24,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from restorebench.dataset import readable
+from restorebench.data.dataset import readable
 from restorebench.errors import WeightsError
 from restorebench.method import Weights
 from restorebench.pickles import check_depth, names_in

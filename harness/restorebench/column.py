@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from restorebench.dataset import Item, duplicates, fingerprint
+from restorebench.data.dataset import Item, duplicates, fingerprint
 from restorebench.degradation import Degradation
 from restorebench.errors import DataError, ImageError, SpecError
 from restorebench.image import MIN_SIDE

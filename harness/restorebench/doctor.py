@@ -13,12 +13,12 @@ import torch
 
 from restorebench.catalog import Catalog
 from restorebench.column import Column
+from restorebench.data.verification import Verdict, verify
 from restorebench.errors import CellError, DataError
 from restorebench.image import decoder_versions
 from restorebench.provenance import package_versions, source_commit
 from restorebench.runner import load_pair
 from restorebench.suite import Fingerprint, Task
-from restorebench.verification import Verdict, verify
 
 PSNR_TOLERANCE = 0.00005
 SSIM_TOLERANCE = 0.00005

@@ -11,7 +11,7 @@ import torch
 
 from restorebench.catalog import Catalog
 from restorebench.checkpoint import load_weights
-from restorebench.dataset import readable
+from restorebench.data.dataset import readable
 from restorebench.errors import ConfigError, UsageError, WeightsError
 from restorebench.method import Method, Precision, Weights
 from restorebench.plan import Row

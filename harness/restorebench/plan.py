@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from restorebench.column import Column
-from restorebench.dataset import Item
+from restorebench.data.dataset import Item
 from restorebench.metrics import Metric
 from restorebench.protocol import Protocol
 from restorebench.record import Identity

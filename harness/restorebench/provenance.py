@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from restorebench.dataset import readable
+from restorebench.data.dataset import readable
 from restorebench.image import decoder_versions
 from restorebench.metrics import Metric
 from restorebench.spec import digest

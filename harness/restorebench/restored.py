@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorebench.dataset import Dataset, Item, readable
+from restorebench.data.dataset import Dataset, Item, readable
 from restorebench.errors import CellError, DataError, PairError
 from restorebench.image import Pixels, read_image
 from restorebench.method import Card

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from restorebench.column import Column
-from restorebench.dataset import Item, readable
+from restorebench.data.dataset import Item, readable
 from restorebench.degradation import Scene
 from restorebench.errors import (
     BenchError,

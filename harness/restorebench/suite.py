@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from restorebench.dataset import Dataset
+from restorebench.data.dataset import Dataset
 from restorebench.degradation import Degradation
 from restorebench.mix import Mix
 from restorebench.spec import Name, Spec

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from restorebench.gate_report import Case, GateReport, Verdict
+from restorebench.gate.report import Case, GateReport, Verdict
 from restorebench.table import Mark, Table, TableCell, TableGroup, printable
 
 STYLES: dict[Mark | None, str] = {"best": "bold green", "second": "underline", None: ""}

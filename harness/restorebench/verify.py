@@ -23,7 +23,7 @@ from restorebench.consistency import (
     consistent,
     name_of,
 )
-from restorebench.dataset import Item
+from restorebench.data.dataset import Item
 from restorebench.errors import SetupError, StoreError
 from restorebench.leaderboard import Leaderboard
 from restorebench.plan import Plan, Row, method_name

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from restorebench.errors import OutputFolderError
-from restorebench.gate_report import EXIT_CODES, GateReport
+from restorebench.gate.report import EXIT_CODES, GateReport
 from restorebench.table import printable
 from restorebench_reports.gate_markdown import markdown
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from restorebench.gate_report import Case, GateReport, Verdict
+from restorebench.gate.report import Case, GateReport, Verdict
 from restorebench.store import write_atomically
 from restorebench.table import printable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from restorebench.gate_report import Case, GateReport, Verdict
+from restorebench.gate.report import Case, GateReport, Verdict
 from restorebench.store import write_atomically
 from restorebench.table import printable
 from restorebench_reports.markdown import escape

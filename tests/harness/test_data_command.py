@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.manifest import Manifest
+from restorebench.data.manifest import Manifest
 
 from .conftest import Cli
 

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restorebench.baseline import Baseline, Cost, Entry, TaskBaseline
 from restorebench.catalog import Catalog
 from restorebench.errors import CellError, StoreError, UsageError
-from restorebench.gate_report import Case, GateReport
-from restorebench.gate_rule import Limit, decide
-from restorebench.gating import Gating
+from restorebench.gate.baseline import Baseline, Cost, Entry, TaskBaseline
+from restorebench.gate.gating import Gating
+from restorebench.gate.report import Case, GateReport
+from restorebench.gate.rule import Limit, decide
+from restorebench.gate.runtime import REPEATS, ROUNDS
 from restorebench.rows import Options
-from restorebench.runtime import REPEATS, ROUNDS
 from restorebench.session import Session
 
 PLUGIN = """\
@@ -264,7 +264,7 @@ def test_changed_files_and_a_limit_are_other_data(workplace: Workplace) -> None:
 
 TWINS = """
 from pathlib import Path
-from restorebench.dataset import Dataset, Item
+from restorebench.data.dataset import Dataset, Item
 
 
 class Twins(Dataset):

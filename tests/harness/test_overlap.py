@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from PIL.Image import Transpose
 
 from restorebench.catalog import Catalog
-from restorebench.evidence import Evidence, gather
-from restorebench.folder import LooseImages
-from restorebench.looks import distances, look
-from restorebench.overlap import overlaps
+from restorebench.data.evidence import Evidence, gather
+from restorebench.data.folder import LooseImages
+from restorebench.data.looks import distances, look
+from restorebench.data.overlap import overlaps
 
 Image = PIL.Image.Image
 CHANGES: dict[str, Callable[[Image], Image]] = {

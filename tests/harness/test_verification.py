@@ -13,10 +13,10 @@ import pytest
 from scipy.io import savemat
 
 from restorebench.catalog import Catalog
-from restorebench.dataset import Dataset
+from restorebench.data.dataset import Dataset
+from restorebench.data.evidence import gather, manifest_of
+from restorebench.data.verification import Verdict, verify
 from restorebench.errors import SpecError
-from restorebench.evidence import gather, manifest_of
-from restorebench.verification import Verdict, verify
 
 SCENES = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 HEIGHT, WIDTH = 65, 97

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from restorebench.catalog import Catalog
-from restorebench.gate_report import EXIT_CODES, Case, GateReport, RowVerdict, Verdict, error_report
+from restorebench.gate.report import EXIT_CODES, Case, GateReport, RowVerdict, Verdict, error_report
 from restorebench.table import printable
 from restorebench.terminal import print_gate
 from restorebench_reports import gate_github

@@ -16,9 +16,9 @@ from restorebench.errors import DataError, NothingSelectedError, SetupError, Usa
 
 if TYPE_CHECKING:
     from restorebench.catalog import Catalog
-    from restorebench.dataset import Dataset
-    from restorebench.evidence import Evidence
-    from restorebench.verification import Verdict
+    from restorebench.data.dataset import Dataset
+    from restorebench.data.evidence import Evidence
+    from restorebench.data.verification import Verdict
 
 data = typer.Typer(
     no_args_is_help=True,
@@ -44,8 +44,8 @@ def verify(
     Ends with 0 if all that is there is in order, and with 3 if not. Absence is no fault.
     """
     from restorebench.catalog import Catalog
+    from restorebench.data.verification import verify
     from restorebench.image import decoder_versions
-    from restorebench.verification import verify
 
     root = _folder(data_root, "--data-root")
     sets = _datasets(Catalog.installed(plugin or ()), dataset)
@@ -78,7 +78,7 @@ def manifest(
 ) -> None:
     """Record name, size and hashes of each image: bytes, decoded pixels, and what it shows."""
     from restorebench.catalog import Catalog
-    from restorebench.evidence import gather, manifest_of
+    from restorebench.data.evidence import gather, manifest_of
 
     if (folder is None) == (dataset is None):
         raise UsageError("give either a folder, or --dataset with --data-root")
@@ -111,8 +111,8 @@ def overlap(
     if there is one.
     """
     from restorebench.catalog import Catalog
-    from restorebench.evidence import gather
-    from restorebench.overlap import overlaps
+    from restorebench.data.evidence import gather
+    from restorebench.data.overlap import overlaps
     from restorebench.table import printable
 
     root = _folder(data_root, "--data-root")
@@ -174,9 +174,9 @@ def _folder(path: Path | None, option: str) -> Path:
 
 
 def _loose(folder: Path) -> Evidence:
-    from restorebench.dataset import readable
-    from restorebench.evidence import gather
-    from restorebench.folder import LooseImages
+    from restorebench.data.dataset import readable
+    from restorebench.data.evidence import gather
+    from restorebench.data.folder import LooseImages
     from restorebench.table import printable
 
     images = LooseImages(_folder(folder, "--train"))

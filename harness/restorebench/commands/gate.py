@@ -24,7 +24,7 @@ from restorebench.console import INTERRUPTED, UNEXPECTED, console, fail
 from restorebench.errors import BenchError, NothingSelectedError, SetupError, UsageError
 
 if TYPE_CHECKING:
-    from restorebench.gate_report import GateReport
+    from restorebench.gate.report import GateReport
     from restorebench.session import Session
 
 SUFFIXES = (".ckpt", ".pth", ".pt", ".safetensors")
@@ -87,7 +87,7 @@ def gate(  # noqa: PLR0913 - each parameter is an option
     selected, 130 interrupted. Every report says the same in words.
     """
     from restorebench.catalog import Catalog
-    from restorebench.gating import Gating
+    from restorebench.gate.gating import Gating
     from restorebench.rows import Options
     from restorebench.session import Session
     from restorebench.terminal import print_gate
@@ -135,7 +135,7 @@ def _baseline(given: Path | None, session: Session) -> Path:
 @contextmanager
 def _reported(out: Path) -> Iterator[None]:
     """Write reports of an error, too, so that none is left that tells of an earlier gate."""
-    from restorebench.gate_report import error_report
+    from restorebench.gate.report import error_report
 
     try:
         yield
@@ -189,7 +189,7 @@ def _files(text: str) -> list[Path]:
 
 def _labelled(name: str, files: list[Path]) -> dict[str, Path]:
     """Name each file by as little of its path as tells it from the others."""
-    from restorebench.dataset import readable
+    from restorebench.data.dataset import readable
     from restorebench.table import printable
 
     deepest = max(len(file.parts) for file in files)

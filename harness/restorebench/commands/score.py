@@ -111,7 +111,7 @@ def _task(catalog: Catalog, dataset: str | None, task: str | None) -> Task:
 
 
 def _warn(row: RestoredFolder) -> None:
-    from restorebench.dataset import readable
+    from restorebench.data.dataset import readable
 
     for path in row.extra:
         fail(f"{row.name}: {readable(path.name)} belongs to no image of the set")

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from restorebench.catalog import Catalog
-from restorebench.dataset import Dataset, Item, fingerprint
+from restorebench.data.dataset import Dataset, Item, fingerprint
 from restorebench.degradation import Degradation, Image, Scene
 from restorebench.errors import DataError, ImageError
 from restorebench.image import Pixels

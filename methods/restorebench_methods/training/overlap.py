@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from restorebench.catalog import Catalog
-from restorebench.dataset import Dataset, Item
+from restorebench.data.dataset import Dataset, Item
+from restorebench.data.evidence import gather
+from restorebench.data.looks import ALIKE, distances
+from restorebench.data.manifest import FileFacts
 from restorebench.errors import ImageError
-from restorebench.evidence import gather
-from restorebench.looks import ALIKE, distances
-from restorebench.manifest import FileFacts
 
 AT_ONCE = 1000
 

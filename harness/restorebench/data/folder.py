@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from restorebench.dataset import Dataset, Item, readable
+from restorebench.data.dataset import Dataset, Item, readable
+from restorebench.data.layout import IMAGES, DatasetSpec, Layout
+from restorebench.data.manifest import Manifest
 from restorebench.errors import PairError, SpecError, UnknownNameError
 from restorebench.image import Pixels
-from restorebench.layout import IMAGES, DatasetSpec, Layout
-from restorebench.manifest import Manifest
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 

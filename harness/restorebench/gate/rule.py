@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from restorebench.gate_report import Verdict
+from restorebench.gate.report import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from restorebench.dataset import readable
-from restorebench.evidence import Evidence, Seen, Unseen
-from restorebench.finding import Finding, Status
-from restorebench.known import cut_to_multiple
-from restorebench.layout import DatasetSpec
+from restorebench.data.dataset import readable
+from restorebench.data.evidence import Evidence, Seen, Unseen
+from restorebench.data.finding import Finding, Status
+from restorebench.data.known import cut_to_multiple
+from restorebench.data.layout import DatasetSpec
 
 RELATED = 0.5
 """Correlation of coarse brightness, below which two images hardly show the same scene. The pairs of

@@ -9,10 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
-from restorebench.evidence import Evidence, Seen
-from restorebench.finding import Finding
-from restorebench.looks import ALIKE, distances
-from restorebench.manifest import FileFacts, Manifest
+from restorebench.data.evidence import Evidence, Seen
+from restorebench.data.finding import Finding
+from restorebench.data.looks import ALIKE, distances
+from restorebench.data.manifest import FileFacts, Manifest
 
 MULTIPLES = (16, 32, 8, 4, 2)
 """The first that explains a cut is named; most of the field's scripts cut to 16."""

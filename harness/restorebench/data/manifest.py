@@ -10,9 +10,9 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from restorebench.data.looks import look
 from restorebench.errors import SpecError
 from restorebench.image import Pixels, file_hash
-from restorebench.looks import look
 
 MAX_BYTES = 50_000_000
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -40,7 +40,7 @@ class FileFacts(BaseModel):
     size: str
     """Width x height."""
     look: Hex
-    """What it shows, however encoded: `restorebench.looks.look`."""
+    """What it shows, however encoded: `restorebench.data.looks.look`."""
 
 
 class Manifest(BaseModel):

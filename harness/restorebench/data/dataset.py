@@ -1,6 +1,6 @@
 """`Dataset`: which images a task is scored on, and which belong together.
 
-Sets that lie on disk as files of clean or paired images are `restorebench.folder.FolderDataset`.
+Sets that lie on disk as files of clean or paired images are `FolderDataset`, in `folder.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from restorebench.errors import ImageError, PairError
 from restorebench.image import Pixels, file_hash, image_size, read_image
 
 if TYPE_CHECKING:
-    from restorebench.manifest import Manifest
+    from restorebench.data.manifest import Manifest
 
 # What stands for the content of a file that cannot be read.
 MISSING, UNREADABLE = "missing", "unreadable"

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from restorebench.dataset import Dataset, Item, readable
-from restorebench.evidence import Evidence, gather
-from restorebench.finding import Finding, Status
-from restorebench.folder import FolderDataset, inputs, is_hidden
-from restorebench.known import against_manifest
-from restorebench.plausible import against_spec, by_themselves
+from restorebench.data.dataset import Dataset, Item, readable
+from restorebench.data.evidence import Evidence, gather
+from restorebench.data.finding import Finding, Status
+from restorebench.data.folder import FolderDataset, inputs, is_hidden
+from restorebench.data.known import against_manifest
+from restorebench.data.plausible import against_spec, by_themselves
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 SHORT_NAME = 5

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorebench.baseline import Baseline, Cost, Latency, baseline_for, entry_of, inputs_hash
 from restorebench.complexity import macs, parameters
 from restorebench.errors import (
     CellError,
@@ -15,14 +14,15 @@ from restorebench.errors import (
     UsageError,
     did_you_mean,
 )
-from restorebench.gate import Gate, suite_of
-from restorebench.gate_cost import COSTS, LATENCY
-from restorebench.gate_report import EXIT_CODES, GateReport
-from restorebench.gate_rule import Limit
+from restorebench.gate.baseline import Baseline, Cost, Latency, baseline_for, entry_of, inputs_hash
+from restorebench.gate.cost import COSTS, LATENCY
+from restorebench.gate.judge import Gate, suite_of
+from restorebench.gate.report import EXIT_CODES, GateReport
+from restorebench.gate.rule import Limit
+from restorebench.gate.runtime import latency, machine, peak_memory
 from restorebench.leaderboard import Leaderboard
 from restorebench.method import Method
 from restorebench.plan import Plan, Row
-from restorebench.runtime import latency, machine, peak_memory
 from restorebench.session import Session
 
 

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from restorebench.baseline import Cost, Latency
 from restorebench.complexity import SIDE
-from restorebench.gate_report import Case
-from restorebench.gate_rule import Limit, decide
+from restorebench.gate.baseline import Cost, Latency
+from restorebench.gate.report import Case
+from restorebench.gate.rule import Limit, decide
 from restorebench.statistics import paired_interval
 
 NETWORK = "network"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from restorebench.evidence import Evidence, Seen
-from restorebench.looks import ALIKE, distances
+from restorebench.data.evidence import Evidence, Seen
+from restorebench.data.looks import ALIKE, distances
 
 AT_ONCE = 1000
 

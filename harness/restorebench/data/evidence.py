@@ -11,10 +11,10 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from restorebench.dataset import Dataset, Item, readable
+from restorebench.data.dataset import Dataset, Item, readable
+from restorebench.data.manifest import FileFacts, Manifest, Role, file_facts
 from restorebench.errors import CellError, GreyscaleError, NothingSelectedError
 from restorebench.image import Pixels, decoder_versions
-from restorebench.manifest import FileFacts, Manifest, Role, file_facts
 
 ROLES: tuple[Role, ...] = ("degraded", "target")
 COARSE = (16, 16)

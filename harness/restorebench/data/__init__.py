@@ -1,0 +1,1 @@
+"""Which images there are: sets, layouts and manifests, and whether a copy is the known one."""

@@ -1,0 +1,1 @@
+"""Whether a checkpoint is worse than its baseline: rule, costs and report."""
