@@ -82,5 +82,5 @@ def _check_metrics(plan: Plan) -> None:
     if len(plan.unavailable) == len(plan.metrics):
         raise SetupError(
             f"protocol {plan.protocol.name}: no metric can be computed here: "
-            f"{'; '.join(plan.unavailable.values())}"
+            f"{'; '.join(dict.fromkeys(plan.unavailable.values()))}"
         )
