@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
 
@@ -14,8 +13,13 @@ import PIL.Image
 
 from restorebench.degradation import Degradation, Scene
 from restorebench.image import Pixels
+from restorebench.noise import NoiseScheme, degrade, keyed
 from restorebench.store import write_atomically
 from restorebench_benchmarks.degradations import Ranged
+
+ROUNDED = NoiseScheme(
+    name="rounded", title="rounded to 8 bit", draw="keyed", clip=True, quantise="round"
+)
 
 
 def mixed(pixels: Pixels, mix: Sequence[Degradation], seed: int) -> Pixels:
@@ -24,10 +28,8 @@ def mixed(pixels: Pixels, mix: Sequence[Degradation], seed: int) -> Pixels:
     The random numbers depend on the pixels, the seed, and each step's kind and position: not on
     the file's name, and not on the parameters, so that a stronger rain is the same rain.
     """
-    scene = Scene(pixels / 255.0)
-    for degradation, rng in zip(mix, _generators(pixels, mix, seed), strict=True):
-        scene = replace(scene, image=degradation.apply(scene, rng))
-    result: Pixels = np.rint(scene.image * 255).astype(np.uint8)
+    image = degrade(Scene(pixels / 255.0), mix, list(_generators(pixels, mix, seed)), ROUNDED)
+    result: Pixels = np.rint(image * 255).astype(np.uint8)
     return result
 
 
@@ -57,6 +59,4 @@ def _generators(
 ) -> Iterator[np.random.Generator]:
     photograph = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
     for position, degradation in enumerate(mix):
-        key = json.dumps([seed, photograph, position, type(degradation).__name__]).encode()
-        digest = hashlib.sha256(key).digest()[:16]
-        yield np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "big")))
+        yield keyed(seed, photograph, position, type(degradation).__name__)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from restorebench.data.dataset import Item, duplicates, fingerprint
-from restorebench.degradation import Degradation
 from restorebench.errors import DataError, ImageError, SpecError
 from restorebench.image import MIN_SIDE
-from restorebench.noise import GaussianNoise, NoiseSource, Size, values_of
+from restorebench.noise import NoiseSource, Size, draws_noise, values_of
 from restorebench.protocol import Protocol
 from restorebench.provenance import code_hash
 from restorebench.suite import Source, Suite, Task
@@ -152,11 +151,6 @@ def find_columns(
         if any(dataset.find(above) for dataset in real if not dataset.embedded):
             raise DataError(f"no set lies below {data_root}, but some below {above}: give that")
     return tuple(columns)
-
-
-def draws_noise(mix: tuple[Degradation, ...]) -> bool:
-    """Tell whether a mix adds Gaussian noise."""
-    return any(isinstance(degradation, GaussianNoise) for degradation in mix)
 
 
 def _images(

@@ -138,9 +138,8 @@ class NoiseSource:
                 )
             return self._stream.at(self._start + self._drawn_before(image))
         # Everything that defines the draw, and nothing that depends on what else is run.
-        key = [self._scheme.seed, self._dataset, image, repr(degradation), position, self._repeat]
-        digest = hashlib.sha256(json.dumps(key).encode()).digest()
-        return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
+        scheme, repeat = self._scheme, self._repeat
+        return keyed(scheme.seed, self._dataset, image, repr(degradation), position, repeat)
 
     def _drawn_before(self, image: str) -> int:
         index = self._images.index(image)
@@ -177,6 +176,17 @@ class _Stream:
         return twin
 
 
+def keyed(*key: int | str) -> np.random.Generator:
+    """Return the generator that belongs to a key, on every machine the same."""
+    digest = hashlib.sha256(json.dumps(key).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "big")))
+
+
+def draws_noise(mix: Sequence[Degradation]) -> bool:
+    """Tell whether a mix adds Gaussian noise."""
+    return any(isinstance(degradation, GaussianNoise) for degradation in mix)
+
+
 def values_of(size: Size) -> int:
     """Return how many normal values the noise of an RGB image of this size takes."""
     return 3 * size[0] * size[1]
@@ -197,8 +207,7 @@ def degrade(
             scene = replace(scene, image=degradation.added(scene, rng))
         else:
             scene = replace(scene, image=degradation.apply(scene, rng))
-    noisy = any(isinstance(degradation, GaussianNoise) for degradation in mix)
-    return quantised(scene.image, scheme.quantise if noisy else "round")
+    return quantised(scene.image, scheme.quantise if draws_noise(mix) else "round")
 
 
 def quantised(image: Image, how: Literal["floor", "round", "none"]) -> Image:

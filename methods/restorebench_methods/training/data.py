@@ -5,11 +5,9 @@ So neither the number of workers nor an interruption changes what a network is s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from restorebench.data.dataset import Dataset, Item, fingerprint
 from restorebench.degradation import Degradation, Image, Scene
 from restorebench.errors import DataError, ImageError
 from restorebench.image import Pixels
-from restorebench.noise import GaussianNoise, quantised
+from restorebench.noise import degrade, keyed
 from restorebench_methods.training.overlap import KnownImages, find_tested
 from restorebench_methods.training.recipe import DATASETS, Course, Recipe, SourceSpec
 
@@ -182,16 +180,14 @@ class Crops(TorchDataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """Return sample ``index`` of the training."""
         source, image = self._choose(index)
-        rng = generator(self._seed, "sample", index)
+        rng = keyed(self._seed, "sample", index)
         return _sample(source, source.training[image], self._recipe, self._views, rng)
 
     def validation(self) -> Iterator[tuple[Source, Sample]]:
         """Yield the held-out images, cut in the middle, with their degradation."""
         for source in self._sources:
             for dataset, item in source.held_out:
-                rng = generator(
-                    self._seed, "validation", source.spec.name, dataset.name, item.image
-                )
+                rng = keyed(self._seed, "validation", source.spec.name, dataset.name, item.image)
                 yield source, _sample(source, (dataset, item), self._recipe, 0, rng)
 
     def _choose(self, index: int) -> tuple[Source, int]:
@@ -207,15 +203,9 @@ class Crops(TorchDataset[Sample]):
         return source, (self._ends[which] - 1 - entry) % len(source.training)
 
 
-def generator(*key: int | str) -> np.random.Generator:
-    """Return the generator that belongs to a key, on every machine the same."""
-    hashed = sha256(json.dumps(key).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(hashed[:16], "big")))
-
-
 @lru_cache(maxsize=8)
 def _order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    return generator(seed, "order", epoch).permutation(count)
+    return keyed(seed, "order", epoch).permutation(count)
 
 
 @lru_cache(maxsize=IMAGES_KEPT)
@@ -252,11 +242,7 @@ def _sample(
 
 
 def _degraded(clean: Image, source: Source, recipe: Recipe, rng: np.random.Generator) -> Image:
-    image = clean
-    for degradation in source.mix:
-        image = degradation.apply(Scene(image), rng)
-    noisy = any(isinstance(degradation, GaussianNoise) for degradation in source.mix)
-    return quantised(image, recipe.quantise if noisy else "round")
+    return degrade(Scene(clean), source.mix, [rng] * len(source.mix), recipe.noise)
 
 
 def _window(

@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 
 from restorebench.errors import UnknownNameError
 from restorebench.mix import MixStep, Parameter
-from restorebench.spec import Name, Spec, digest, read_yaml, validated
+from restorebench.noise import NoiseScheme
+from restorebench.spec import Name, Spec, beside, digest, is_path, read_yaml, validated
 from restorebench.suite import Kind
 from restorebench_methods.training.objective import L1, Objective
 from restorebench_methods.training.schedule import Schedule
@@ -126,6 +127,13 @@ class Recipe(Spec):
     notes: tuple[str, ...] = ()
     """What a reader has to know: where the papers are silent, or differ from their code."""
 
+    @property
+    def noise(self) -> NoiseScheme:
+        """How the noise of crops is stored."""
+        return NoiseScheme(
+            name=self.name, title=self.title, draw="keyed", clip=True, quantise=self.quantise
+        )
+
     @model_validator(mode="after")
     def _the_published_size_needs_no_configuration(self) -> Self:
         for name, method in self.methods.items():
@@ -176,8 +184,8 @@ def find_course(method: str, recipe: str) -> Course:
     found = _read(Recipe, "recipe", recipe, RECIPES)
     if method not in found.methods:
         raise UnknownNameError(f"method of recipe {found.name}", method, found.methods)
-    beside = str(Path(recipe).parent / found.mixture) if _is_path(found.mixture) else found.mixture
-    return Course(method=method, recipe=found, mixture=_read(Mixture, "mixture", beside, MIXTURES))
+    mixture = _read(Mixture, "mixture", beside(recipe, found.mixture), MIXTURES)
+    return Course(method=method, recipe=found, mixture=mixture)
 
 
 def recipe_names() -> list[str]:
@@ -186,7 +194,7 @@ def recipe_names() -> list[str]:
 
 
 def _read(model: type[S], kind: str, name: str, folder: Traversable) -> S:
-    file = Path(name) if _is_path(name) else _files(folder).get(name)
+    file = Path(name) if is_path(name) else _files(folder).get(name)
     if file is None:
         raise UnknownNameError(kind, name, _files(folder))
     document = read_yaml(file)
@@ -204,7 +212,3 @@ def _read(model: type[S], kind: str, name: str, folder: Traversable) -> S:
 
 def _files(folder: Traversable) -> Mapping[str, Traversable]:
     return {f.name.removesuffix(".yaml"): f for f in folder.iterdir() if f.name.endswith(".yaml")}
-
-
-def _is_path(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
