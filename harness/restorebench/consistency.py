@@ -15,6 +15,7 @@ from restorebench.catalog import Catalog
 from restorebench.errors import StoreError
 from restorebench.leaderboard import Leaderboard
 from restorebench.record import Record
+from restorebench.store import prevailing
 from restorebench.table import Style
 
 BOARD = "board.json"
@@ -37,12 +38,9 @@ def consistent(records: Sequence[Record]) -> dict[str, Record]:
     Raises:
         StoreError: if a measurement was stored twice with different scores.
     """
-    found: dict[str, Record] = {}
+    found = prevailing(records)
     for record in records:
-        known = found.get(record.key)
-        if known is None or known.error is not None or len(record.scores) > len(known.scores):
-            found[record.key] = record
-        elif record.error is None and record.scores.items() - known.scores.items():
+        if record.error is None and record.scores.items() - found[record.key].scores.items():
             raise StoreError(f"{name_of(record)} is stored twice with different scores")
     return found
 

@@ -97,14 +97,14 @@ def carried_weights(method: Method) -> tuple[str, Weights | None]:
 
 def folder_row(images: RestoredFolder) -> Row:
     """Return the row of images that were restored elsewhere: nothing but their files is known."""
-    found = f"{images.found} of {len(images.files)} images"
+    found, content = f"{images.found} of {len(images.files)} images", images.fingerprint()
     return Row(
         label=images.name,
         card=images.info,
-        weights=images.fingerprint(),
+        weights=content,
         loaded=Weights(
             file=readable(images.folder.resolve().name),
-            sha256=images.fingerprint(),
+            sha256=content,
             container="external images",
             coverage=found,
         ),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -119,28 +119,34 @@ class Store:
 
 
 def read_journals(folder: Path) -> dict[str, Record]:
-    """Return the records of a run folder by key.
+    """Return the records of a run folder that count, by key.
+
+    Raises:
+        StoreError: as `read_records`.
+    """
+    return prevailing(read_records(folder))
+
+
+def prevailing(records: Iterable[Record]) -> dict[str, Record]:
+    """Return by key the record that counts, of all in the order in which they were written.
 
     A success counts more than a failure, and of two successes the one with more scores: a metric
     may have become computable since. Otherwise a success stays, and a failure gives way.
-
-    Raises:
-        StoreError: if a line that was written in full is no record, or not the one that its key
-            was made for.
     """
-    records: dict[str, Record] = {}
-    for record in read_records(folder):
-        known = records.get(record.key)
+    found: dict[str, Record] = {}
+    for record in records:
+        known = found.get(record.key)
         if known is None or known.error is not None or len(record.scores) > len(known.scores):
-            records[record.key] = record
-    return records
+            found[record.key] = record
+    return found
 
 
 def read_records(folder: Path) -> Iterator[Record]:
     """Yield all records of a run folder as they were written, also those that were superseded.
 
     Raises:
-        StoreError: as `read_journals`.
+        StoreError: if a line that was written in full is no record, or not the one that its key
+            was made for.
     """
     for path in _journals(folder):
         yield from _read_journal(path)
