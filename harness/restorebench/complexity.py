@@ -117,14 +117,17 @@ class _Touched(TorchFunctionMode):
 def _touched(network: nn.Module, side: int) -> set[int]:
     mode = _Touched()
     with mode, torch.no_grad():
-        network(_image(network, side))
+        network(image(side).to(_device(network)))
     return mode.ids
 
 
-def _image(network: nn.Module, side: int) -> Tensor:
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(1, 3, side, side, generator=generator).to(device)
+def image(side: int = SIDE) -> Tensor:
+    """Return the image (1, 3, side, side) that costs are measured on, the same everywhere."""
+    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next((p.device for p in network.parameters()), torch.device("cpu"))
 
 
 def _countable(network: nn.Module, side: int) -> tuple[nn.Module, Tensor]:
@@ -134,8 +137,8 @@ def _countable(network: nn.Module, side: int) -> tuple[nn.Module, Tensor]:
     try:
         with torch.no_grad():
             meta(x)
-    except (NotImplementedError, RuntimeError):  # it looks at values, as routers do
-        return network, _image(network, side)
+    except RuntimeError:  # it looks at values, as routers do
+        return network, image(side).to(_device(network))
     return meta, x
 
 
@@ -165,7 +168,7 @@ def _by_fvcore(network: nn.Module, side: int) -> tuple[int, Mapping[str, int]]:
         warnings.simplefilter("ignore")  # fvcore traces with torch.jit, which is deprecated
         from fvcore.nn import FlopCountAnalysis
 
-        analysis = FlopCountAnalysis(network, _image(network, side))
+        analysis = FlopCountAnalysis(network, image(side).to(_device(network)))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         analysis.tracer_warnings("none")
         total = int(analysis.total())

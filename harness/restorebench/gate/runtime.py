@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restorebench.complexity import SIDE
+from restorebench.complexity import image
 from restorebench.errors import UsageError
 from restorebench.method import Method
 from restorebench.provenance import device_name
@@ -29,12 +29,11 @@ def latency(methods: Mapping[str, Method]) -> dict[str, Values]:
     Returns:
         For each method one time per round, in milliseconds: the median of the round's repeats.
     """
-    image = _image()
+    x = image()
     for method in methods.values():  # the first call allocates, and chooses kernels
-        method.restore(image)
+        method.restore(x)
     rounds = [
-        {name: _median_time(method, image) for name, method in methods.items()}
-        for _ in range(ROUNDS)
+        {name: _median_time(method, x) for name, method in methods.items()} for _ in range(ROUNDS)
     ]
     return {name: np.array([times[name] for times in rounds]) for name in methods}
 
@@ -52,7 +51,7 @@ def peak_memory(method: Method) -> int:
         )
     torch.cuda.synchronize(method.device)
     torch.cuda.reset_peak_memory_stats(method.device)
-    method.restore(_image())
+    method.restore(image())
     return int(torch.cuda.max_memory_allocated(method.device))
 
 
@@ -64,15 +63,11 @@ def machine(device: str) -> str:
     return f"{device}: {_processor()}, {torch.get_num_threads()} threads"
 
 
-def _image() -> Tensor:
-    return torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-
-
-def _median_time(method: Method, image: Tensor) -> float:
+def _median_time(method: Method, x: Tensor) -> float:
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        method.restore(image)  # its result is on the CPU, so an accelerator has finished
+        method.restore(x)  # its result is on the CPU, so an accelerator has finished
         times.append(1000 * (time.perf_counter() - start))
     return float(np.median(times))
 
