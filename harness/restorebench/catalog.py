@@ -6,8 +6,8 @@ YAML file by its path. Entry point groups:
     restorebench.methods         name = "module:MethodSubclass"
     restorebench.degradations    name = "module:DegradationDataclass"
     restorebench.metrics         name = "module:METRIC"
-    restorebench.renderers       name = "module:function"; likewise .table_renderers, .published
-    restorebench.gate_renderers  name = "module:function" of a gate's report
+    restorebench.renderers       name = "module:function"; likewise .table_renderers,
+                                 .gate_renderers and .published
     restorebench.datasets        name = "module:DATASET", or a folder of YAML files
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
     restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
@@ -111,11 +111,6 @@ class Catalog:
             raise UsageError(f"method {name!r} is no class derived from Method, with a card")
         return found
 
-    def provides(self, name: str, cls: type) -> bool:
-        """Tell whether ``cls`` is the method called ``name``, without importing other methods."""
-        target = self.groups["methods"][name].target
-        return target in (f"{cls.__module__}:{cls.__qualname__}", cls)
-
     def metric(self, name: str) -> Metric:
         """Return the metric implementation called ``name``."""
         found = self._load("metrics", name)
@@ -123,14 +118,10 @@ class Catalog:
             raise UsageError(f"metric {name!r} is no Metric")
         return found
 
-    def renderer(self, name: str) -> Callable[..., Path]:
-        """Return the renderer called ``name``."""
-        found: Callable[..., Path] = self._load("renderers", name)
+    def renderer(self, name: str, group: str = "renderers") -> Callable[..., Any]:
+        """Return the renderer called ``name``: of boards, or of another group."""
+        found: Callable[..., Any] = self._load(group, name)
         return found
-
-    def gate_renderers(self) -> dict[str, Callable[..., list[Path]]]:
-        """Return all renderers of gates by name."""
-        return {name: self._load("gate_renderers", name) for name in self.names("gate_renderers")}
 
     def protocol(self, name: str, noise: str | None = None) -> Protocol:
         """Return a protocol by name or YAML path, with its own noise scheme or another.

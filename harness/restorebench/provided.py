@@ -24,6 +24,10 @@ class Provided:
     """``module:attribute`` of an entry point, or the plugin's object itself."""
     load: Callable[[], Any]
 
+    def provides(self, cls: type) -> bool:
+        """Tell whether ``cls`` is what this entry stands for, without importing anything."""
+        return self.target in (f"{cls.__module__}:{cls.__qualname__}", cls)
+
 
 def by_packages(groups: Iterable[str]) -> Iterator[tuple[str, Provided]]:
     """Yield what installed packages provide, with its group."""

@@ -125,7 +125,8 @@ def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
 
 def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
     cls = type(method)
-    name = next((n for n in catalog.names("methods") if catalog.provides(n, cls)), cls.__name__)
+    known = catalog.groups["methods"]
+    name = next((n for n in sorted(known) if known[n].provides(cls)), cls.__name__)
     config = ",".join(f"{key}={value}" for key, value in method.config.items())
     (weights, loaded), absent = carried_weights(method), None
     if weights == "untrained" and not untrained:

@@ -189,7 +189,8 @@ def test_the_terminal_cuts_no_number(width: int) -> None:
 
 
 def test_all_renderers_are_installed(tmp_path: Path) -> None:
-    renderers = Catalog.installed().gate_renderers()
+    catalog = Catalog.installed()
+    renderers = {n: catalog.renderer(n, "gate_renderers") for n in catalog.names("gate_renderers")}
     assert set(renderers) >= {"github", "gitlab", "junit", "markdown"}
     files = [f for render in renderers.values() for f in render(report_of(case("pass")), tmp_path)]
     assert {f.name for f in files} >= {"gate.junit.xml", "gate.md", "gate.metrics.txt"}

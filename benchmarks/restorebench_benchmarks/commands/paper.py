@@ -87,8 +87,11 @@ def _regenerate(
     console().print(Text(bibtex, "dim"))
     if out is not None:
         title, file = f"{paper.title}, table {number}", out / f"{paper.paper}_{number}"
-        renderers = Catalog.installed().groups["table_renderers"].values()
-        say_written([r.load()(tables, file, title=title, bibtex=bibtex) for r in renderers])
+        catalog = Catalog.installed()
+        renderers = [
+            catalog.renderer(name, "table_renderers") for name in catalog.names("table_renderers")
+        ]
+        say_written([render(tables, file, title=title, bibtex=bibtex) for render in renderers])
 
 
 def _bibliography(out: Path) -> Path:

@@ -13,9 +13,16 @@ import typer
 
 from restorebench.commands.options import (
     Data,
+    DataChoice,
     DataRoot,
+    Device,
+    Limit,
+    Noise,
+    PartialWeights,
     Plugins,
     Precision,
+    PrecisionChoice,
+    Untrained,
     measure,
     say_written,
     weights_of,
@@ -27,6 +34,27 @@ if TYPE_CHECKING:
     from restorebench.gate.report import GateReport
     from restorebench.session import Session
 
+Checkpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="METHOD=FILE; just FILE if one network is selected. A folder, or a quoted pattern "
+        "such as 'ckpts/*.ckpt', gates every file. Repeatable."
+    ),
+]
+Update = Annotated[
+    bool, typer.Option("--update", help="Make the measurement the baseline, instead.")
+]
+Tolerances = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME=LOSS: what a metric may lose, such as psnr=0.05 (dB), macs=0.1 or "
+        "parameters=inf (shares of the baseline). Repeatable."
+    ),
+]
+TimeToo = Annotated[
+    bool, typer.Option("--latency", help="Gate the time of an image; needs a quiet machine.")
+]
+MemoryToo = Annotated[bool, typer.Option("--memory", help="Gate the peak memory of a CUDA device.")]
 SUFFIXES = (".ckpt", ".pth", ".pt", ".safetensors")
 
 
@@ -36,48 +64,20 @@ def gate(  # noqa: PLR0913 - each parameter is an option
     baseline: Annotated[
         Path | None, typer.Option(help="JSON file.", show_default="baselines/SUITE.json")
     ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="METHOD=FILE; just FILE if one network is selected. A folder, or a quoted pattern "
-            "such as 'ckpts/*.ckpt', gates every file. Repeatable."
-        ),
-    ] = None,
-    update: Annotated[
-        bool, typer.Option("--update", help="Make the measurement the baseline, instead.")
-    ] = False,
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME=LOSS: what a metric may lose, such as psnr=0.05 (dB), macs=0.1 or "
-            "parameters=inf (shares of the baseline). Repeatable."
-        ),
-    ] = None,
-    latency: Annotated[
-        bool, typer.Option("--latency", help="Gate the time of an image; needs a quiet machine.")
-    ] = False,
-    memory: Annotated[
-        bool, typer.Option("--memory", help="Gate the peak memory of a CUDA device.")
-    ] = False,
+    weights: Checkpoints = None,
+    update: Update = False,
+    tolerance: Tolerances = None,
+    latency: TimeToo = False,
+    memory: MemoryToo = False,
     data_root: DataRoot = None,
-    data: Annotated[
-        Data, typer.Option(help="real: never fall back to the sample; sample: never use the real.")
-    ] = Data.auto,
-    limit: Annotated[
-        int | None, typer.Option(help="Score the first N images of each set only.")
-    ] = None,
+    data: DataChoice = Data.auto,
+    limit: Limit = None,
     protocol: Annotated[str, typer.Option(help="A protocol's name, or a YAML file.")] = "airnet",
-    noise: Annotated[
-        str | None, typer.Option(help="Noise scheme.", show_default="the protocol's own")
-    ] = None,
-    partial_weights: Annotated[
-        bool, typer.Option("--partial-weights", help="Accept weights that do not fit, marked.")
-    ] = False,
-    untrained: Annotated[
-        bool, typer.Option("--untrained", help="Score networks without weights, marked as such.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="A torch device, such as cuda:0.")] = "cpu",
-    precision: Annotated[Precision, typer.Option(help="Autocast type.")] = Precision.float32,
+    noise: Noise = None,
+    partial_weights: PartialWeights = False,
+    untrained: Untrained = False,
+    device: Device = "cpu",
+    precision: PrecisionChoice = Precision.float32,
     out: Annotated[Path, typer.Option(help="Folder of records and reports.")] = Path("runs/gate"),
     plugin: Plugins = None,
 ) -> None:
@@ -96,7 +96,7 @@ def gate(  # noqa: PLR0913 - each parameter is an option
     with _reported(out):
         tolerances = dict(map(_tolerance, tolerance or []))
         catalog = Catalog.installed(plugin or ())
-        files = _checkpoints(weights_of(weights, method, catalog))
+        rows, files = _rows(method, _checkpoints(weights_of(weights, method, catalog)))
         options = Options(
             data_root=data_root,
             data=data.value,
@@ -105,14 +105,10 @@ def gate(  # noqa: PLR0913 - each parameter is an option
             precision=precision.value,
             protocols=(protocol,),
             noise=noise,
-            weights={label: file for found in files.values() for label, file in found.items()},
+            weights=files,
             strict=not partial_weights,
             untrained=untrained,
         )
-        unknown = ", ".join(sorted(files.keys() - set(method)))
-        if unknown:
-            raise UsageError(f"weights are given for {unknown}, not selected by -m")
-        rows = [label for name in dict.fromkeys(method) for label in files.get(name, {name: None})]
         session = Session(suite, rows, options, out, catalog)
         gating = Gating(
             session=session,
@@ -125,6 +121,17 @@ def gate(  # noqa: PLR0913 - each parameter is an option
         print_gate(report, console())
         say_written(_written(report, out))
     raise typer.Exit(report.exit_code)
+
+
+def _rows(
+    methods: list[str], checkpoints: dict[str, dict[str, Path]]
+) -> tuple[list[str], dict[str, Path]]:
+    """Return the rows' names, one for each checkpoint, and the checkpoint of each."""
+    unknown = ", ".join(sorted(checkpoints.keys() - set(methods)))
+    if unknown:
+        raise UsageError(f"weights are given for {unknown}, not selected by -m")
+    rows = [row for name in dict.fromkeys(methods) for row in checkpoints.get(name, (name,))]
+    return rows, {row: file for found in checkpoints.values() for row, file in found.items()}
 
 
 def _baseline(given: Path | None, session: Session) -> Path:
@@ -161,8 +168,9 @@ def _written(report: GateReport, out: Path) -> list[Path]:
     from restorebench.catalog import Catalog
 
     files = [report.save(out)]
-    for render in Catalog.installed().gate_renderers().values():
-        files += render(report, out)
+    catalog = Catalog.installed()
+    for name in catalog.names("gate_renderers"):
+        files += catalog.renderer(name, "gate_renderers")(report, out)
     return files
 
 

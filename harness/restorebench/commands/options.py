@@ -56,6 +56,27 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file that provides METHODS, DATASETS, ... Repeatable."),
 ]
+DataChoice = Annotated[
+    Data, typer.Option(help="real: never fall back to the sample; sample: never use the real.")
+]
+Limit = Annotated[int | None, typer.Option(help="Score the first N images of each set only.")]
+Protocols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol",
+        help="A protocol's name, or a YAML file. Repeatable: each gives a table of its own.",
+        show_default="airnet",
+    ),
+]
+Noise = Annotated[str | None, typer.Option(help="Noise scheme.", show_default="the protocol's own")]
+PartialWeights = Annotated[
+    bool, typer.Option("--partial-weights", help="Accept weights that do not fit, marked.")
+]
+Untrained = Annotated[
+    bool, typer.Option("--untrained", help="Score networks without weights, marked as such.")
+]
+Device = Annotated[str, typer.Option(help="A torch device, such as cuda:0.")]
+PrecisionChoice = Annotated[Precision, typer.Option(help="Autocast type.")]
 Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]
 
 

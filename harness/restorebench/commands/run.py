@@ -10,11 +10,19 @@ import typer
 from restorebench.commands.options import (
     INCOMPLETE,
     Data,
+    DataChoice,
     DataRoot,
+    Device,
+    Limit,
+    Noise,
+    PartialWeights,
     Plugins,
     Precision,
+    PrecisionChoice,
+    Protocols,
     Style,
     TableStyle,
+    Untrained,
     importable,
     measure,
     say_failed,
@@ -38,34 +46,18 @@ def run(  # noqa: PLR0913 - each parameter is an option
         typer.Option("--method", "-m", help="Repeatable.", show_default="all installed"),
     ] = None,
     data_root: DataRoot = None,
-    data: Annotated[
-        Data, typer.Option(help="real: never fall back to the sample; sample: never use the real.")
-    ] = Data.auto,
-    limit: Annotated[
-        int | None, typer.Option(help="Score the first N images of each set only.")
-    ] = None,
-    protocol: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A protocol's name, or a YAML file. Repeatable: each gives a table of its own.",
-            show_default="airnet",
-        ),
-    ] = None,
-    noise: Annotated[
-        str | None, typer.Option(help="Noise scheme.", show_default="the protocol's own")
-    ] = None,
+    data: DataChoice = Data.auto,
+    limit: Limit = None,
+    protocol: Protocols = None,
+    noise: Noise = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(help="METHOD=FILE; just FILE if one network is selected. Repeatable."),
     ] = None,
-    partial_weights: Annotated[
-        bool, typer.Option("--partial-weights", help="Accept weights that do not fit, marked.")
-    ] = False,
-    untrained: Annotated[
-        bool, typer.Option("--untrained", help="Score networks without weights, marked as such.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="A torch device, such as cuda:0.")] = "cpu",
-    precision: Annotated[Precision, typer.Option(help="Autocast type.")] = Precision.float32,
+    partial_weights: PartialWeights = False,
+    untrained: Untrained = False,
+    device: Device = "cpu",
+    precision: PrecisionChoice = Precision.float32,
     out: Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/SUITE")] = None,
     style: Style = TableStyle.plain,
     plugin: Plugins = None,

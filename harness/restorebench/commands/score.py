@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorebench.commands.options import DataRoot, Plugins, Style, TableStyle, measure
+from restorebench.commands.options import DataRoot, Plugins, Protocols, Style, TableStyle, measure
 from restorebench.commands.run import finish
 from restorebench.console import fail
 from restorebench.errors import DataError, UsageError
@@ -32,13 +32,7 @@ def score(
         list[str] | None,
         typer.Option(help="How tables call each folder.", show_default="the folder's own name"),
     ] = None,
-    protocol: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A protocol's name, or a YAML file. Repeatable: each gives a table of its own.",
-            show_default="airnet",
-        ),
-    ] = None,
+    protocol: Protocols = None,
     data_root: DataRoot = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/score_TASK")
