@@ -29,6 +29,8 @@ class Column:
     source: Source
     items: tuple[Item, ...]
     """All images of the set that were found, in order."""
+    first: int = 0
+    """Which image scoring begins with, where a worker scores a part of the column."""
     limit: int | None = None
     start: int | None = 0
     """Normal values drawn by earlier tasks from a continued noise stream; ``None`` if nobody can
@@ -37,7 +39,7 @@ class Column:
     @property
     def chosen(self) -> tuple[Item, ...]:
         """The images that are scored."""
-        return self.items[: self.limit]
+        return self.items[self.first : self.limit]
 
     @cached_property
     def fingerprint(self) -> str:

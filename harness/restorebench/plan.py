@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -97,6 +97,22 @@ class Plan:
             if row.absent is None:
                 for column in self.columns:
                     yield row, column
+
+    def part(self, method: str, task: str, images: range) -> Plan:
+        """Return the plan of some images of one cell; what they are keyed by stays the same.
+
+        Args:
+            method: the row's name.
+            task: the column's name.
+            images: positions among the column's items.
+        """
+        rows = tuple(row for row in self.rows if row.label == method)
+        columns = tuple(
+            replace(column, first=images.start, limit=images.stop)
+            for column in self.columns
+            if column.task.name == task
+        )
+        return replace(self, rows=rows, columns=columns)
 
     def identity(self, row: Row, column: Column, item: Item) -> Identity:
         """Return everything that the score of one image depends on."""

@@ -28,7 +28,7 @@ from restorebench.noise import degrade
 from restorebench.plan import Plan, Row
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
-from restorebench.store import Store
+from restorebench.store import Journal
 
 Float = NDArray[np.float32]
 
@@ -42,7 +42,7 @@ class _Pending:
     record: Record
 
 
-def measure(plans: Sequence[Plan], store: Store) -> Iterator[Record]:
+def measure(plans: Sequence[Plan], store: Journal) -> Iterator[Record]:
     """Score every image that the store does not hold yet, and yield each image's record.
 
     An image is restored once for all protocols that give the method the same input. Whatever fails
@@ -68,7 +68,7 @@ def measure_again(plan: Plan, row: Row, column: Column, item: Item) -> Record:
     return scored
 
 
-def _measured_row(plans: Sequence[Plan], row: Row, store: Store) -> Iterator[Record]:
+def _measured_row(plans: Sequence[Plan], row: Row, store: Journal) -> Iterator[Record]:
     method: Method | RestoredFolder | BenchError | None = None
     for columns in zip(*(plan.columns for plan in plans), strict=True):
         for item in columns[0].chosen:

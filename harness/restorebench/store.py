@@ -2,11 +2,12 @@
 
     RUN/journal/<session>.jsonl    one line a record, appended and synced as soon as it is measured
     RUN/manifest.json              the sessions: versions, device, threads, commit, command line
-    RUN/.lock                      held by the one process that writes
+    RUN/.lock                      held by the one process that runs or collects
 
 A journal belongs to one session and is never changed afterwards, so a kill can only tear its last
 line; that image is measured again. Sessions are numbered in the order in which they got the lock,
-since the clock may have been set back between two of them.
+since the clock may have been set back between two of them. Workers of a session need no lock: each
+has a journal of its own, whose name begins with the session's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -29,58 +30,38 @@ from restorebench.record import Record
 UNFINISHED = ".unfinished"
 
 
-class Store:
-    """The records of a run folder; a context manager that holds the folder's lock.
+class Journal:
+    """The records of a run folder, and one new file that this process alone appends to.
 
     Args:
         folder: the run folder; made if it is not there.
-        label: what tells this session from those of other folders that it may be merged with.
+        session: the file's name, which all records written to it carry.
 
     Raises:
         OutputFolderError: if the folder cannot be written.
-        StoreError: if another process writes to it, or a journal is damaged.
+        StoreError: if there is such a file, or another one is damaged.
     """
 
-    def __init__(self, folder: Path, label: str) -> None:
+    def __init__(self, folder: Path, session: str) -> None:
         self.folder = folder
-        self.label = label
-        self.session = ""
-        """This session's number and label; known as soon as the lock is held."""
-        self._lock = FileLock(folder / ".lock", timeout=0)
-        self._journal: TextIO | None = None
+        self.session = session
+        self._file: TextIO | None = None
         self._records: dict[str, Record] = {}
 
     def __enter__(self) -> Self:
-        try:
+        with _writing(self.folder):
             (self.folder / "journal").mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
             self._open()
-        except Timeout as error:
-            raise StoreError(
-                f"{self.folder} is being written by another run; "
-                "wait for it, or choose another --out"
-            ) from error
-        except OSError as error:
-            raise OutputFolderError(
-                f"{self.folder} cannot be written ({error.strerror}); choose another --out"
-            ) from error
         return self
 
     def _open(self) -> None:
-        """Read what is stored and begin a journal; without either, leave the folder to others."""
+        self._records = read_journals(self.folder)
+        path = self.folder / "journal" / f"{self.session}.jsonl"
+        # Never an older journal: its last line may be torn, and would spoil the next.
         try:
-            self._records = read_journals(self.folder)
-            # Of a session that was killed: of the tables here and one folder below, no deeper.
-            for place in ("", "*/"):
-                for torn in self.folder.glob(f"{place}.*{UNFINISHED}"):
-                    torn.unlink()
-            self.session = f"{_last_number(self.folder) + 1:04}-{self.label}"
-            path = self.folder / "journal" / f"{self.session}.jsonl"
-            # Never an older journal: its last line may be torn, and would spoil the next.
-            self._journal = path.open("x", encoding="utf-8")
-        except BaseException:
-            self._lock.release()
-            raise
+            self._file = path.open("x", encoding="utf-8")
+        except FileExistsError as error:
+            raise StoreError(f"{path} is another worker's; nothing was measured") from error
 
     def __exit__(
         self,
@@ -88,11 +69,10 @@ class Store:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._journal is not None:
+        if self._file is not None:
             # On a full disk, closing tries once more to write the record that has failed.
             with suppress(OSError):
-                self._journal.close()
-        self._lock.release()
+                self._file.close()
 
     def find(self, key: str) -> Record | None:
         """Return the stored measurement with this key; a failure counts as none."""
@@ -105,17 +85,75 @@ class Store:
         Raises:
             OutputFolderError: if the disk refuses it, for instance because it is full.
         """
-        assert self._journal is not None
+        assert self._file is not None
         try:
-            self._journal.write(record.model_dump_json() + "\n")
-            self._journal.flush()
-            os.fsync(self._journal.fileno())
+            self._file.write(record.model_dump_json() + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputFolderError(
                 f"{self.folder} cannot be written ({error.strerror}); what was measured before is "
                 "safe, and the same command goes on from there"
             ) from error
         self._records[record.key] = record
+
+
+class Store(Journal):
+    """The journal of a session; a context manager that holds the folder's lock.
+
+    Args:
+        folder: the run folder; made if it is not there.
+        label: what tells this session from those of other folders that it may be merged with. The
+            session's name is its number and this; known as soon as the lock is held.
+
+    Raises:
+        OutputFolderError: if the folder cannot be written.
+        StoreError: if another process writes to it, or a journal is damaged.
+    """
+
+    def __init__(self, folder: Path, label: str) -> None:
+        super().__init__(folder, "")
+        self.label = label
+        self._lock = FileLock(folder / ".lock", timeout=0)
+
+    def _open(self) -> None:
+        """Read what is stored and begin a journal; without either, leave the folder to others."""
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise StoreError(
+                f"{self.folder} is being written by another run; "
+                "wait for it, or choose another --out"
+            ) from error
+        try:
+            # Of a session that was killed: of the tables here and one folder below, no deeper.
+            for place in ("", "*/"):
+                for torn in self.folder.glob(f"{place}.*{UNFINISHED}"):
+                    torn.unlink()
+            self.session = f"{_last_number(self.folder) + 1:04}-{self.label}"
+            super()._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        self._lock.release()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputFolderError(
+            f"{folder} cannot be written ({error.strerror}); choose another --out"
+        ) from error
 
 
 def read_journals(folder: Path) -> dict[str, Record]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from restorebench.errors import OutputFolderError, StoreError
 from restorebench.record import Identity, Record
-from restorebench.store import Store, read_journals, write_atomically
+from restorebench.store import Journal, Store, read_journals, write_atomically
 
 
 def record(image: str = "a", error: str | None = None, **scores: float) -> Record:
@@ -234,3 +234,23 @@ def test_an_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:
     with pytest.raises(OutputFolderError):
         write_atomically(path / "below a file", "three")
     assert path.read_text() == "two"
+
+
+def test_workers_write_beside_the_session_that_holds_the_lock(tmp_path: Path) -> None:
+    with Store(tmp_path, "front") as store, Journal(tmp_path, f"{store.session}.a") as first:
+        with Journal(tmp_path, f"{store.session}.b") as second:
+            for number, journal in enumerate((store, first, second)):
+                journal.append(record(str(number), psnr=30.0))
+        assert first.find(record("2").key) is None
+    assert {r.identity.image for r in read_journals(tmp_path).values()} == {"0", "1", "2"}
+    with Store(tmp_path, "next") as store:
+        assert store.session == "0002-next"
+
+
+def test_a_journal_is_never_another_workers(tmp_path: Path) -> None:
+    with Journal(tmp_path, "0001-front.a") as mine:
+        mine.append(record("a", psnr=30.0))
+        again = Journal(tmp_path, mine.session)
+        with pytest.raises(StoreError, match="is another worker's"), again:
+            pass
+    assert len(read_journals(tmp_path)) == 1
