@@ -41,6 +41,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     data: DataMode = "auto",
     weights: Mapping[str, str | Path] | None = None,
     untrained: bool = False,
+    pictures: bool = True,
     style: Style = "plain",
 ) -> Leaderboard:
     """Score methods on a suite and write the tables.
@@ -58,6 +59,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         data: ``real`` refuses the embedded sample, ``sample`` takes it for every task.
         weights: checkpoint by method name.
         untrained: score networks without weights too; marked wherever the numbers appear.
+        pictures: keep a crop of every scored image, which reports show.
         style: how tables print numbers.
 
     Raises:
@@ -78,6 +80,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         noise=noise,
         weights={name: Path(path) for name, path in (weights or {}).items()},
         untrained=untrained,
+        pictures=pictures,
     )
     session = Session(str(suite), chosen, options, None if out is None else Path(out))
     for _ in session.measure():

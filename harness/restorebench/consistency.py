@@ -67,7 +67,7 @@ def check_parquet(folder: Path, board: Leaderboard, journals: Mapping[str, Recor
 
 def _from_journals(board: Leaderboard, journals: Mapping[str, Record]) -> Leaderboard:
     records = [journals[key] for key in board.records["key"] if key in journals]
-    return Leaderboard.from_records(board.info, records)
+    return Leaderboard.from_records(board.info, records, board.pictures)
 
 
 def _same(one: Any, other: Any) -> bool:

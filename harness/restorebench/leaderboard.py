@@ -17,6 +17,7 @@ from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.errors import StoreError
 from restorebench.flags import counted
 from restorebench.inert import plain
+from restorebench.pictures import folders_of
 from restorebench.plan import Plan
 from restorebench.published import PrintedRow
 from restorebench.record import Record
@@ -50,6 +51,8 @@ class Leaderboard:
     """One row for each image of each method, in full precision, in the order of the table."""
     printed: tuple[PrintedRow, ...] = ()
     """What papers print for the same setting, where it is asked for; see `comparison`."""
+    pictures: tuple[Path, ...] = ()
+    """Folders where pictures of the records' images lie; see `pictures.find_pictures`."""
 
     @classmethod
     def of(
@@ -57,14 +60,18 @@ class Leaderboard:
         plan: Plan,
         records: Iterable[Record],
         sessions: Iterable[dict[str, Any]] = (),
+        pictures: tuple[Path, ...] = (),
     ) -> Leaderboard:
         """Build the board of a plan from its records."""
-        return cls.from_records(describe_plan(plan, sessions), records)
+        return cls.from_records(describe_plan(plan, sessions), records, pictures)
 
     @classmethod
-    def from_records(cls, info: BoardInfo, records: Iterable[Record]) -> Leaderboard:
+    def from_records(
+        cls, info: BoardInfo, records: Iterable[Record], pictures: tuple[Path, ...] = ()
+    ) -> Leaderboard:
         """Build a board whose description is known."""
-        return cls(info, _frame_of(records, [m.name for m in info.metrics]))
+        frame = _frame_of(records, [m.name for m in info.metrics])
+        return cls(info, frame, pictures=pictures)
 
     @classmethod
     def load(cls, folder: Path) -> Leaderboard:
@@ -91,7 +98,7 @@ class Leaderboard:
         missing = [name for name in names if name not in records]
         if missing:
             raise StoreError(f"{path} has no column {', '.join(missing)}{again}")
-        return cls(info, records)
+        return cls(info, records, pictures=folders_of(folder))
 
     def save(self, folder: Path) -> list[Path]:
         """Write ``board.json`` and the records as Parquet and CSV; return the files."""

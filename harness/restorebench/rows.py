@@ -39,6 +39,8 @@ class Options:
     strict: bool = True
     """Whether weights must fit their network tensor for tensor."""
     untrained: bool = False
+    pictures: bool = True
+    """Whether a crop of every scored image is kept for reports."""
 
 
 OPTIONS = TypeAdapter(Options)

@@ -25,6 +25,7 @@ from restorebench.flags import flags_of
 from restorebench.image import centre_crop
 from restorebench.method import Method
 from restorebench.noise import degrade
+from restorebench.pictures import Keep, keep_nothing
 from restorebench.plan import Plan, Row
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
@@ -42,7 +43,7 @@ class _Pending:
     record: Record
 
 
-def measure(plans: Sequence[Plan], store: Journal) -> Iterator[Record]:
+def measure(plans: Sequence[Plan], store: Journal, keep: Keep = keep_nothing) -> Iterator[Record]:
     """Score every image that the store does not hold yet, and yield each image's record.
 
     An image is restored once for all protocols that give the method the same input. Whatever fails
@@ -51,13 +52,14 @@ def measure(plans: Sequence[Plan], store: Journal) -> Iterator[Record]:
     Args:
         plans: one for each protocol, of the same rows and tasks.
         store: where records are kept.
+        keep: is shown the images of each record before that is stored.
 
     Raises:
         OutputFolderError: if records cannot be written.
     """
     for row in plans[0].rows:
         if row.absent is None:
-            yield from _measured_row(plans, row, store)
+            yield from _measured_row(plans, row, store, keep)
 
 
 def measure_again(plan: Plan, row: Row, column: Column, item: Item) -> Record:
@@ -68,7 +70,7 @@ def measure_again(plan: Plan, row: Row, column: Column, item: Item) -> Record:
     return scored
 
 
-def _measured_row(plans: Sequence[Plan], row: Row, store: Journal) -> Iterator[Record]:
+def _measured_row(plans: Sequence[Plan], row: Row, store: Journal, keep: Keep) -> Iterator[Record]:
     method: Method | RestoredFolder | BenchError | None = None
     for columns in zip(*(plan.columns for plan in plans), strict=True):
         for item in columns[0].chosen:
@@ -83,7 +85,7 @@ def _measured_row(plans: Sequence[Plan], row: Row, store: Journal) -> Iterator[R
                     pending.append(_Pending(plan, column, record))
             if pending and method is None:
                 method = _built(row)
-            for record in _measured(pending, method, item):
+            for record in _measured(pending, method, item, keep):
                 store.append(record)
                 yield record
 
@@ -98,7 +100,10 @@ def _built(row: Row) -> Method | RestoredFolder | BenchError:
 
 
 def _measured(
-    pending: Sequence[_Pending], method: Method | RestoredFolder | BenchError | None, item: Item
+    pending: Sequence[_Pending],
+    method: Method | RestoredFolder | BenchError | None,
+    item: Item,
+    keep: Keep = keep_nothing,
 ) -> Iterator[Record]:
     """Restore one image once for each input that the protocols ask for, and score it."""
     by_input: dict[tuple[int, str], list[_Pending]] = {}
@@ -130,6 +135,7 @@ def _measured(
             except Exception as error:  # so are metrics
                 yield _failed(one.record, error)
             else:
+                keep(one.record, degraded, restored, clean)
                 yield one.record.model_copy(update={"scores": scores, **facts})
 
 

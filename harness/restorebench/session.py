@@ -12,6 +12,7 @@ from restorebench.board_files import Written, write_board
 from restorebench.catalog import Catalog
 from restorebench.leaderboard import Leaderboard
 from restorebench.method import Method
+from restorebench.pictures import Pictures, folders_of, keep_nothing, tidy
 from restorebench.planning import make_plans
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
@@ -72,7 +73,8 @@ class Session:
         with Store(self.out, f"{started:%Y%m%dT%H%M%S}-{os.getpid()}") as store:
             asked = {"suite": self._asked, **OPTIONS.dump_python(self.options, mode="json")}
             self._sessions = add_session(self.out, store.session, started, self.plans, asked)
-            for record in measure(self.plans, store):
+            keep = Pictures(self.out).keep if self.options.pictures else keep_nothing
+            for record in measure(self.plans, store, keep):
                 self._records.append(record)
                 yield record
 
@@ -85,10 +87,11 @@ class Session:
         Raises:
             OutputFolderError: if the run folder cannot be written.
         """
+        tidy(self.out)
         boards = []
         for plan in self.plans:
             records = [r for r in self._records if r.identity.protocol == plan.protocol.id]
-            board = Leaderboard.of(plan, records, self._sessions)
+            board = Leaderboard.of(plan, records, self._sessions, folders_of(self.out))
             folder = self.out if plan is self.plans[0] else self.out / plan.protocol.name
             boards.append(write_board(board, folder, self.catalog, style))
         return boards

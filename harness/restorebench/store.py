@@ -222,8 +222,13 @@ def _last_number(folder: Path) -> int:
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def write_atomically(path: Path, content: str | bytes) -> Path:
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> Path:
     """Write a file so that readers, and a kill, find either the old one or the new one.
+
+    Args:
+        path: its folder is made if it is not there.
+        content: what to write.
+        durable: wait for the disk; if not, a failure of the power may leave an empty file.
 
     Raises:
         OutputFolderError: if it cannot be written.
@@ -236,7 +241,8 @@ def write_atomically(path: Path, content: str | bytes) -> Path:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:  # an interrupt, too, must leave no half of a file behind

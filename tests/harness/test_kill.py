@@ -95,6 +95,11 @@ def assert_same_files(whole: Path, other: Path) -> None:
     pd.testing.assert_frame_equal(first.drop(columns=TIMED), second.drop(columns=TIMED))
     boards = [json.loads((out / "board.json").read_text()) for out in (whole, other)]
     assert {**boards[0], "sessions": None} == {**boards[1], "sessions": None}
+    pictures = [
+        {p.relative_to(out): p.read_bytes() for p in out.glob("pictures/**/*") if p.is_file()}
+        for out in (whole, other)
+    ]
+    assert pictures[0] == pictures[1] != {}
     for name in TABLES:
         assert (whole / name).read_bytes() == (other / name).read_bytes()
     measured = Counter(record.key for record in read_records(other))
@@ -199,7 +204,8 @@ def test_a_limit_on_file_sizes_is_one_line_and_costs_nothing_stored(
         resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
 
     out, log = tmp_path / "run", tmp_path / "log"
-    process = start(command(suite, data_root, out), log, preexec_fn=limited)
+    words = [*command(suite, data_root, out), "--no-pictures"]
+    process = start(words, log, preexec_fn=limited)
     assert process.wait(120) == 4
     assert_one_complaint(log, "cannot be written (File too large)")
     kept = len(list(read_records(out)))

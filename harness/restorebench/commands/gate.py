@@ -108,6 +108,7 @@ def gate(  # noqa: PLR0913 - each parameter is an option
             weights=files,
             strict=not partial_weights,
             untrained=untrained,
+            pictures=False,  # a gate looks at numbers
         )
         session = Session(suite, rows, options, out, catalog)
         gating = Gating(

@@ -75,6 +75,9 @@ PartialWeights = Annotated[
 Untrained = Annotated[
     bool, typer.Option("--untrained", help="Score networks without weights, marked as such.")
 ]
+Pictures = Annotated[
+    bool, typer.Option(help="Keep a crop of every scored image, which reports show.")
+]
 Device = Annotated[str, typer.Option(help="A torch device, such as cuda:0.")]
 PrecisionChoice = Annotated[Precision, typer.Option(help="Autocast type.")]
 Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]

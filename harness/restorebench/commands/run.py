@@ -16,6 +16,7 @@ from restorebench.commands.options import (
     Limit,
     Noise,
     PartialWeights,
+    Pictures,
     Plugins,
     Precision,
     PrecisionChoice,
@@ -58,6 +59,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
     untrained: Untrained = False,
     device: Device = "cpu",
     precision: PrecisionChoice = Precision.float32,
+    pictures: Pictures = True,
     out: Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/SUITE")] = None,
     style: Style = TableStyle.plain,
     plugin: Plugins = None,
@@ -80,6 +82,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
         weights={m: Path(p) for m, p in weights_of(weights, methods, catalog)},
         strict=not partial_weights,
         untrained=untrained,
+        pictures=pictures,
     )
     session = Session(suite, methods, options, out, catalog)
     measure(session)

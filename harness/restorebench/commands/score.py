@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restorebench.commands.options import DataRoot, Plugins, Protocols, Style, TableStyle, measure
+from restorebench.commands.options import (
+    DataRoot,
+    Pictures,
+    Plugins,
+    Protocols,
+    Style,
+    TableStyle,
+    measure,
+)
 from restorebench.commands.run import finish
 from restorebench.console import fail
 from restorebench.errors import DataError, UsageError
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
     from restorebench.suite import Task
 
 
-def score(
+def score(  # noqa: PLR0913 - each parameter is an option
     folder: Annotated[
         list[Path], typer.Argument(metavar="FOLDER...", help="One for each method, without code.")
     ],
@@ -34,6 +42,7 @@ def score(
     ] = None,
     protocol: Protocols = None,
     data_root: DataRoot = None,
+    pictures: Pictures = True,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/score_TASK")
     ] = None,
@@ -69,7 +78,12 @@ def score(
         RestoredFolder.find(path, source, items, label)
         for path, label in zip(folder, name or [""] * len(folder), strict=True)
     ]
-    options = Options(data_root=data_root, data="real", protocols=tuple(protocol or ["airnet"]))
+    options = Options(
+        data_root=data_root,
+        data="real",
+        protocols=tuple(protocol or ["airnet"]),
+        pictures=pictures,
+    )
     session = Session(suite, rows, options, out, catalog)
     measure(session)
     code = finish(session, style, demanded=True)
