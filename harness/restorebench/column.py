@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from restorebench.data.dataset import Item, duplicates, fingerprint
+from restorebench.data.dataset import Dataset, Item, duplicates, fingerprint
 from restorebench.errors import DataError, ImageError, SpecError
 from restorebench.image import MIN_SIDE
 from restorebench.noise import NoiseSource, Size, draws_noise, values_of
@@ -122,7 +123,8 @@ def find_columns(
     """Find each task's images: the real set, or the embedded sample where that is absent.
 
     Raises:
-        DataError: if the data root does not exist, or real data are demanded and missing.
+        DataError: if the data root does not exist, real data are demanded and missing, or two
+            images of a set have one name.
     """
     if data_root is not None and not data_root.is_dir():
         raise DataError(
@@ -159,7 +161,7 @@ def _images(
     task: Task, data_root: Path | None, mode: DataMode
 ) -> tuple[Origin, Source, tuple[Item, ...]]:
     if mode != "sample":
-        items = task.real.dataset.find(data_root)
+        items = _found(task.real.dataset, data_root)
         if items and not task.real.mix and items[0].degraded is None:
             raise SpecError(
                 f"{task.real.stated}: {task.real.dataset.title} holds clean images only; "
@@ -177,10 +179,19 @@ def _images(
             f"{task.real.dataset.title} was not found and task {task.name} has no sample: "
             f"{task.real.dataset.where()}"
         )
-    items = task.sample.dataset.find(data_root)
+    items = _found(task.sample.dataset, data_root)
     if not items:
         raise DataError(f"the sample of task {task.name} was not found: reinstall scikit-image")
     return "sample", task.sample, items
+
+
+def _found(dataset: Dataset, data_root: Path | None) -> tuple[Item, ...]:
+    items = dataset.find(data_root)
+    # A record is told from others by the image's name, so two of one name would share a score.
+    twice = [name for name, times in Counter(item.image for item in items).items() if times > 1]
+    if twice:
+        raise DataError(f"{dataset.title} has two images called {twice[0]}; rename one of them")
+    return items
 
 
 def _cropped_size(item: Item, multiple: int) -> Size | None:

@@ -164,3 +164,28 @@ def test_a_renderer_that_fails_leaves_the_other_files_and_ends_with_3(
     monkeypatch.syspath_prepend(str(site))
     with pytest.raises(RenderError, match="renderer 'a_poster' failed"):
         restorebench.run(suite, "identity", data_root, out=tmp_path / "run")
+
+
+TWINS = """
+from pathlib import Path
+from restorebench.data.dataset import Dataset, Item
+
+class Twins(Dataset):
+    name, title, count = "twins", "Twins", 2
+
+    def find(self, data_root):
+        files = sorted(Path(data_root).glob("clean/*"))
+        return tuple(Item(image="one", target=path) for path in files)
+
+DATASETS = {"twins": Twins()}
+"""
+
+
+def test_two_images_of_one_name_would_share_a_score(
+    cli: Cli, suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "twins.py").write_text(TWINS)
+    suite.write_text(suite.read_text().replace(str(tmp_path / "clean.yaml"), "twins"))
+    done = cli("run", "--suite", suite, "--plugin", "twins.py", "--data-root", data_root)
+    assert done.returncode == 4
+    assert "Twins has two images called one; rename one of them" in done.stderr

@@ -262,31 +262,6 @@ def test_changed_files_and_a_limit_are_other_data(workplace: Workplace) -> None:
     assert report.verdict == "not comparable"
 
 
-TWINS = """
-from pathlib import Path
-from restorebench.data.dataset import Dataset, Item
-
-
-class Twins(Dataset):
-    name, title, count = "twins", "Twins", 2
-
-    def find(self, data_root):
-        return tuple(Item(image="one", target=p) for p in sorted(Path(data_root).glob("clean/*")))
-
-
-DATASETS = {"twins": Twins()}
-"""
-
-
-def test_images_of_one_name_cannot_be_paired(workplace: Workplace) -> None:
-    (workplace.folder / "plugin.py").write_text(PLUGIN + TWINS)
-    text = workplace.suite.read_text()
-    workplace.suite.write_text(text.replace(str(workplace.folder / "clean.yaml"), "twins"))
-    with pytest.raises(CellError, match="two images of Noise have one name"):
-        workplace.gating().update()
-    assert "two images have one name" in case_of(workplace.compare(), "noise").reason
-
-
 def test_a_task_that_the_suite_lost_is_not_forgotten(workplace: Workplace) -> None:
     text = workplace.suite.read_text()
     workplace.suite.write_text(text[: text.index("  - name: noise")])

@@ -143,8 +143,6 @@ def _built(row: Row) -> Method:
 def _check_complete(board: Leaderboard) -> None:
     for row in board.info.rows:
         for column in board.info.columns:
-            if board.image_scores(row.name, column.name).index.has_duplicates:
-                raise CellError(f"two images of {column.title} have one name; rename one")
             for metric in board.info.metrics:
                 cell = board.cell(row.name, column.name, metric.name)
                 if cell.value is None:
