@@ -6,6 +6,7 @@ numbers of this one.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def iqa(session: nox.Session) -> None:
     session.install(*CONSTRAINTS, *pins, *needed)
     golden = ("tests/benchmarks/test_iqa.py", "tests/harness/test_metrics.py")
     session.run("pytest", *(session.posargs or ("tests/iqa", *golden)))
+
+
+@nox.session
+def latex(session: nox.Session) -> None:
+    """Compile all that is written for LaTeX; needs pdflatex with siunitx, booktabs and lmodern."""
+    if shutil.which("pdflatex") is None:
+        session.skip(
+            "pdflatex is not on PATH (Debian: texlive-latex-extra texlive-science lmodern)"
+        )
+    install(session, "test")
+    session.run("pytest", *(session.posargs or ("-k", "latex or compile", "tests")))
 
 
 @nox.session

@@ -22,6 +22,17 @@ Fact = tuple[str, str]
 """A label, and what is known under it."""
 
 DASH = "—"
+HEADINGS = {
+    "dehaze": "Dehazing",
+    "deblur": "Deblurring",
+    "denoise": "Denoising",
+    "derain": "Deraining",
+    "desnow": "Desnowing",
+    "lowlight": "Low light",
+    "mixed": "Mixed degradations",
+    "super_resolution": "Super-resolution",
+}
+"""What tables print above the columns of a kind of task; any other kind stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class TableGroup:
     whole: bool
     """Whether the numbers rest on whole, real sets."""
     notes: tuple[int, ...] = ()
+    heading: str = ""
+    """What it has in common with its neighbours: ``Denoising``; empty for nothing."""
 
     @property
     def tag(self) -> str:
@@ -127,7 +140,14 @@ def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
     info = board.info
     metrics = tuple(f"{m.title} ({m.unit})" if m.unit else m.title for m in info.metrics)
     groups = [
-        TableGroup(printable(c.title), _tags(c), metrics, not c.extent, notes.add(*c.words))
+        TableGroup(
+            printable(c.title),
+            _tags(c),
+            metrics,
+            not c.extent,
+            notes.add(*c.words),
+            printable(HEADINGS.get(c.kind, c.kind)),
+        )
         for c in info.columns
     ]
     reason = board.average_reason

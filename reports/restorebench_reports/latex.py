@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,59 +10,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from restorebench.comparison_table import comparison_table
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
-from restorebench.table import Style, Table, TableCell, table_of
-
-COMMANDS = {"best": r"\textbf{%s}", "second": r"\underline{%s}", None: "%s"}
-ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "_": r"\_",
-    "%": r"\%",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}",
-    # After the \\ of a row, a bracket would be its length and a star its variant.
-    "[": "{[}",
-    "*": "{*}",
-    "–": r"\textendash{}",
-    "—": r"\textemdash{}",
-    "’": "'",
-    "∞": r"$\infty$",
-    "−": "$-$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "→": r"$\rightarrow$",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "λ": r"$\lambda$",
-    "μ": r"$\mu$",
-    "σ": r"$\sigma$",
-    "≈": r"$\approx$",
-    "≠": r"$\neq$",
-    "†": r"$\dagger$",
-    "‡": r"$\ddagger$",
-    "✓": r"$\checkmark$",
-}
-ABSENT_FROM_T1 = frozenset("ĦħĸĿŀŉŦŧſ")
+from restorebench.table import Style, Table, table_of
+from restorebench_reports.tex import escape, prose, superscript, typeset
 
 
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:
-    """Write ``leaderboard.tex``, a document of one table; its middle can be pasted into a paper."""
-    table, comparison = table_of(board, style), None
+    """Write ``leaderboard.tex``, a document of the board's tables; each can be pasted alone."""
+    tables = [table_of(board, style)]
     if board.printed:
-        comparison = comparison_table(board, style)
-    template = _environment().get_template("leaderboard.tex.jinja")
-    text = template.render(table=table, comparison=comparison)
-    return write_atomically(folder / "leaderboard.tex", text)
+        tables.append(comparison_table(board, style))
+    return _write(folder / "leaderboard.tex", tables)
 
 
 def render_tables(tables: Sequence[Table], file: Path, *, title: str, bibtex: str) -> Path:
@@ -71,8 +27,13 @@ def render_tables(tables: Sequence[Table], file: Path, *, title: str, bibtex: st
 
     Captions hold the title already, and the entry stands in that file.
     """
-    text = _environment().get_template("tables.tex.jinja").render(tables=tables)
-    return write_atomically(file.with_name(f"{file.name}.tex"), text)
+    return _write(file.with_name(f"{file.name}.tex"), tables)
+
+
+def _write(path: Path, tables: Sequence[Table]) -> Path:
+    cited = any(table.cite for table in tables)
+    template = _environment().get_template("document.tex.jinja")
+    return write_atomically(path, template.render(tables=tables, cited=cited))
 
 
 def _environment() -> Environment:
@@ -86,39 +47,9 @@ def _environment() -> Environment:
         comment_end_string="#>",
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # `escape` below is LaTeX's; jinja's own is HTML's
+        autoescape=False,  # `escape` is LaTeX's; jinja's own is HTML's
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters.update(tex=escape, prose=_prose, cell=_cell, notes=_notes)
+    environment.filters.update(tex=escape, prose=prose, typeset=typeset, notes=superscript)
     return environment
-
-
-def escape(text: str) -> str:
-    r"""Return text that LaTeX prints as it stands; letters it has no glyph for become U+XXXX.
-
-    >>> print(escape("50% of bsd68_s25, σ=25, with --limit 5"))
-    50\% of bsd68\_s25, $\sigma$=25, with -{}-limit 5
-    """
-    # Two of these in a row would be drawn as one: a dash, a quotation mark.
-    return re.sub(r"([-,'])(?=\1)", r"\1{}", "".join(map(_letter, text)))
-
-
-def _letter(letter: str) -> str:
-    if letter in ESCAPES:
-        return ESCAPES[letter]
-    known = " " <= letter <= "~" or ("¡" <= letter <= "ž" and letter not in ABSENT_FROM_T1)
-    return letter if known and letter.isprintable() else f"U+{ord(letter):04X}"
-
-
-def _prose(text: str) -> str:
-    r"""Return escaped text that may be broken inside long names, such as paths and protocols."""
-    return re.sub(r"(/|\\_|=)", r"\1\\allowbreak{}", escape(text))
-
-
-def _cell(cell: TableCell) -> str:
-    return COMMANDS[cell.mark] % escape(cell.text) + _notes(cell.notes)
-
-
-def _notes(notes: tuple[int, ...]) -> str:
-    return rf"\textsuperscript{{{','.join(map(str, notes))}}}" if notes else ""

@@ -207,8 +207,8 @@ def test_every_format_shows_the_verdicts_and_the_reasons(tmp_path: Path) -> None
         "leaderboard.html": ("+0.11 ≠", "+0.01 ≈", "printed †", "AirNet ‡"),
         "leaderboard.md": ("+0.11 ≠", "+0.01 ≈", "printed †", "AirNet ‡"),
         "leaderboard.tex": (
-            r"+0.11 $\neq$",
-            r"+0.01 $\approx$",
+            r"+0.11{\,$\neq$}",
+            r"+0.01{\,$\approx$}",
             r"printed $\dagger$",
             r"$\ddagger$",
         ),

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.leaderboard import Leaderboard
-from restorebench_reports.latex import escape, render
+from restorebench_reports.latex import render
+from restorebench_reports.tex import escape
 
 from .boards import board_of, column, fixed_board, hostile_board, row
 
