@@ -42,6 +42,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     weights: Mapping[str, str | Path] | None = None,
     untrained: bool = False,
     pictures: bool = True,
+    costs: bool = False,
     style: Style = "plain",
 ) -> Leaderboard:
     """Score methods on a suite and write the tables.
@@ -60,6 +61,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         weights: checkpoint by method name.
         untrained: score networks without weights too; marked wherever the numbers appear.
         pictures: keep a crop of every scored image, which reports show.
+        costs: measure what the methods cost, too; see `Leaderboard.costs`.
         style: how tables print numbers.
 
     Raises:
@@ -81,9 +83,10 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         weights={name: Path(path) for name, path in (weights or {}).items()},
         untrained=untrained,
         pictures=pictures,
+        costs=costs,
     )
     session = Session(str(suite), chosen, options, None if out is None else Path(out))
-    for _ in session.measure():
+    for _ in (*session.measure(), *session.measure_costs()):
         pass
     (written,) = session.finish(style)
     written.check()

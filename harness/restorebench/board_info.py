@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from restorebench.column import Column
+from restorebench.cost_record import CostRecord
 from restorebench.method import Weights
 from restorebench.metrics import Metric
 from restorebench.plan import Plan, Row
@@ -88,9 +89,13 @@ class BoardInfo(Info):
     columns: tuple[ColumnInfo, ...] = Field(min_length=1)
     rows: tuple[RowInfo, ...]
     sessions: tuple[dict[str, Any], ...]
+    costs: tuple[CostRecord, ...] = ()
+    """What the rows cost, as far as it was measured."""
 
 
-def describe_plan(plan: Plan, sessions: Iterable[dict[str, Any]] = ()) -> BoardInfo:
+def describe_plan(
+    plan: Plan, sessions: Iterable[dict[str, Any]] = (), costs: Iterable[CostRecord] = ()
+) -> BoardInfo:
     """Return what a board of this plan says beside its numbers."""
     return BoardInfo(
         suite=plan.suite.name,
@@ -109,6 +114,7 @@ def describe_plan(plan: Plan, sessions: Iterable[dict[str, Any]] = ()) -> BoardI
         columns=tuple(_column_info(column) for column in plan.columns),
         rows=tuple(_row_info(row) for row in plan.rows),
         sessions=tuple(sessions),
+        costs=tuple(costs),
     )
 
 

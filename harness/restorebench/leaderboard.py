@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from restorebench.board_info import BoardInfo, describe_plan
+from restorebench.cost_record import CostRecord, costs_frame
 from restorebench.errors import StoreError
 from restorebench.flags import counted
 from restorebench.inert import plain
@@ -60,10 +61,11 @@ class Leaderboard:
         plan: Plan,
         records: Iterable[Record],
         sessions: Iterable[dict[str, Any]] = (),
+        costs: Iterable[CostRecord] = (),
         pictures: tuple[Path, ...] = (),
     ) -> Leaderboard:
         """Build the board of a plan from its records."""
-        return cls.from_records(describe_plan(plan, sessions), records, pictures)
+        return cls.from_records(describe_plan(plan, sessions, costs), records, pictures)
 
     @classmethod
     def from_records(
@@ -127,6 +129,11 @@ class Leaderboard:
             columns=pd.MultiIndex.from_tuples(columns, names=["task", "metric"]),
             dtype=float,
         )
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """What the rows cost, one row a measurement; see `costs_frame`. Empty if none was made."""
+        return costs_frame(self.info.costs)
 
     def cell(self, method: str, task: str, metric: str) -> Cell:
         """Return one cell, with the count of images behind it."""

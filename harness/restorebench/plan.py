@@ -58,7 +58,7 @@ class Row:
         if self.loaded is not None:
             said += self.loaded.words()
         if self.config:
-            said.append(f"not the published size: {_config_text(self.config)}")
+            said.append(f"not the published size: {config_text(self.config)}")
         if self.precision != "float32":
             said.append(f"reduced precision: {self.precision}")
         if self.absent:
@@ -118,7 +118,7 @@ class Plan:
         """Return everything that the score of one image depends on."""
         return Identity(
             method=row.label,
-            config=_config_text(row.config),
+            config=config_text(row.config),
             weights=row.weights,
             code=row.code,
             precision=row.precision,
@@ -143,5 +143,6 @@ def method_name(label: str) -> str:
     return label.partition("@")[0]
 
 
-def _config_text(config: Mapping[str, object]) -> str:
+def config_text(config: Mapping[str, object]) -> str:
+    """Return a configuration as one line of JSON, the same for equal ones."""
     return json.dumps(dict(config), sort_keys=True, default=repr)

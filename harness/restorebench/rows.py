@@ -41,6 +41,8 @@ class Options:
     untrained: bool = False
     pictures: bool = True
     """Whether a crop of every scored image is kept for reports."""
+    costs: bool = False
+    """Whether to measure what the methods cost, too."""
 
 
 OPTIONS = TypeAdapter(Options)

@@ -10,10 +10,12 @@ from pathlib import Path
 from restorebench.allocator import keep_freed_memory
 from restorebench.board_files import Written, write_board
 from restorebench.catalog import Catalog
+from restorebench.cost_record import CostRecord
 from restorebench.leaderboard import Leaderboard
 from restorebench.method import Method
 from restorebench.pictures import Pictures, folders_of, keep_nothing, tidy
 from restorebench.planning import make_plans
+from restorebench.profiling import Profile, costs_of, measure_costs, read_costs
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
 from restorebench.rows import OPTIONS, Options
@@ -78,6 +80,20 @@ class Session:
                 self._records.append(record)
                 yield record
 
+    def measure_costs(self) -> Iterator[CostRecord]:
+        """Measure what each method costs, where that is asked for and not known yet.
+
+        Yields:
+            Each method's record, again when it has grown.
+
+        Raises:
+            OutputFolderError: if the run folder cannot be written.
+            StoreError: if a stored cost is damaged.
+        """
+        if self.options.costs:
+            rows = [row for row in self.plans[0].rows if row.absent is None]
+            yield from measure_costs(rows, Profile(latency=True), self.out)
+
     def finish(self, style: Style = "plain") -> list[Written]:
         """Write each protocol's board and every installed renderer's file.
 
@@ -89,9 +105,11 @@ class Session:
         """
         tidy(self.out)
         boards = []
+        costs = costs_of(self.plans[0].rows, read_costs(self.out).values())
         for plan in self.plans:
             records = [r for r in self._records if r.identity.protocol == plan.protocol.id]
-            board = Leaderboard.of(plan, records, self._sessions, folders_of(self.out))
+            pictures = folders_of(self.out)
+            board = Leaderboard.of(plan, records, self._sessions, costs, pictures)
             folder = self.out if plan is self.plans[0] else self.out / plan.protocol.name
             boards.append(write_board(board, folder, self.catalog, style))
         return boards

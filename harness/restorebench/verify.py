@@ -28,6 +28,7 @@ from restorebench.errors import SetupError, StoreError
 from restorebench.leaderboard import Leaderboard
 from restorebench.plan import Plan, Row, method_name
 from restorebench.planning import make_plans
+from restorebench.profiling import read_costs
 from restorebench.record import Identity, Record
 from restorebench.rows import OPTIONS
 from restorebench.run_manifest import read_sessions
@@ -102,7 +103,9 @@ def _verify_board(
     if not known:
         return
     plan = _plan(asked, catalog, board.info, mine[-1])
-    yield _board_json(folder, board.info, plan)
+    costs = read_costs(asked.folder)
+    stored = [costs[cost.key] for cost in board.info.costs if cost.key in costs]
+    yield _board_json(folder, board.info, describe_plan(plan, mine, stored))
     records = [journals[key] for key in board.records["key"] if key in journals]
     changed = yield from _identities(plan, records)
     again = sorted(r.key for r in records if r.error is None and r.key not in changed)
@@ -140,9 +143,9 @@ def _plan(asked: Asked, catalog: Catalog, info: BoardInfo, session: dict[str, An
     return plan
 
 
-def _board_json(folder: Path, info: BoardInfo, plan: Plan) -> Check:
+def _board_json(folder: Path, info: BoardInfo, true: BoardInfo) -> Check:
     """Compare what a board says beside its numbers with what it would say now."""
-    stored, now = (x.model_dump(mode="json") for x in (info, describe_plan(plan, info.sessions)))
+    stored, now = (x.model_dump(mode="json") for x in (info, true))
     for key, value in now.items():
         if stored[key] != value:
             return Check(str(folder / BOARD), False, f"{key}: {_difference(stored[key], value)}")

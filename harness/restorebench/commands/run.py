@@ -57,6 +57,10 @@ def run(  # noqa: PLR0913 - each parameter is an option
     ] = None,
     partial_weights: PartialWeights = False,
     untrained: Untrained = False,
+    costs: Annotated[
+        bool,
+        typer.Option("--costs", help="Measure parameters, MACs and latency, too, at 224x224."),
+    ] = False,
     device: Device = "cpu",
     precision: PrecisionChoice = Precision.float32,
     pictures: Pictures = True,
@@ -83,10 +87,19 @@ def run(  # noqa: PLR0913 - each parameter is an option
         strict=not partial_weights,
         untrained=untrained,
         pictures=pictures,
+        costs=costs,
     )
     session = Session(suite, methods, options, out, catalog)
     measure(session)
-    raise typer.Exit(finish(session, style, demanded=method is not None))
+    code = _measure_costs(session)
+    raise typer.Exit(max(code, finish(session, style, demanded=method is not None)))
+
+
+def _measure_costs(session: Session) -> int:
+    """Measure costs if they are asked for, and print what failed; return the exit code."""
+    last = {record.key: record for record in session.measure_costs()}
+    failed = [record for record in last.values() if record.error]
+    return say_failed(f"costs of {r.identity.method}: {r.error}" for r in failed)
 
 
 def finish(session: Session, style: TableStyle, *, demanded: bool) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorebench.complexity import macs, parameters
+from restorebench.complexity import image, macs, parameters
 from restorebench.errors import (
     CellError,
     NothingSelectedError,
@@ -19,10 +19,10 @@ from restorebench.gate.cost import COSTS, LATENCY
 from restorebench.gate.judge import Gate, suite_of
 from restorebench.gate.report import EXIT_CODES, GateReport
 from restorebench.gate.rule import Limit
-from restorebench.gate.runtime import latency, machine, peak_memory
 from restorebench.leaderboard import Leaderboard
 from restorebench.method import Method
 from restorebench.plan import Plan, Row
+from restorebench.runtime import interleaved, machine, peak_memory, restore_clock
 from restorebench.session import Session
 
 
@@ -127,7 +127,7 @@ class Gating:
         costs = {row.label: _counted(_built(row), self.memory) for row in rows}
         if self.latency and rows:
             where = machine(self.session.options.device)
-            times = latency({row.label: _built(row) for row in rows})
+            times = interleaved({row.label: restore_clock(_built(row), image()) for row in rows})
             for name, rounds in times.items():
                 timed = Latency(machine=where, milliseconds=tuple(map(float, rounds)))
                 costs[name] = costs[name].model_copy(update={"latency": timed})
@@ -162,7 +162,7 @@ def _counted(method: Method, memory: bool) -> Cost:
         parameters=count,
         # What is no network computes outside of what the counter sees.
         macs=_macs(method) if count else None,
-        memory=peak_memory(method) if memory else None,
+        memory=peak_memory(method, image()) if memory else None,
     )
 
 

@@ -1,0 +1,138 @@
+"""`CostRecord`: what one method costs on one kind of machine; and costs as a frame.
+
+    RUN/costs/<key>.json    one file a record, replaced whole when more of it is measured
+
+So a kill loses at most the one that is being measured, and folders can be merged by copying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from restorebench.complexity import Complexity
+from restorebench.spec import digest
+
+HEADLINE = "torch"
+"""The counter whose MACs stand in tables where there is room for one."""
+
+
+class CostIdentity(BaseModel):
+    """Everything that a cost depends on; two records with the same key measure the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    """The row's name."""
+    config: str
+    weights: str
+    """Routers choose by the weights, so that what is computed depends on them."""
+    code: str
+    precision: str
+    environment: str
+    size: int
+    """Height and width of the image, in pixels."""
+    batch: int
+    device: str
+    """The accelerator's name, or ``cpu:`` and the processor's: what times are comparable on."""
+    threads: int | None
+    """Of the CPU; ``None`` on an accelerator."""
+    tf32: bool
+    """Whether an accelerator may round the factors of float32 products."""
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the identity."""
+        return digest(self.model_dump())
+
+
+class Latency(BaseModel):
+    """Times of one batch in milliseconds, one a round."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    restore: tuple[float, ...] = Field(min_length=1)
+    """Of `Method.restore`, from memory of the CPU and back to it."""
+    network: tuple[float, ...] | None
+    """Of the network alone; ``None`` for a method without one."""
+    state: str
+    """How it was run, such as ``eager, channels_last``."""
+
+
+class CostRecord(BaseModel):
+    """One method's costs, as far as they were asked for; what is measured is never replaced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    key: str
+    identity: CostIdentity
+    complexity: Complexity | None = None
+    """Of one image."""
+    latency: Latency | None = None
+    error: str | None = None
+    """Why something could not be measured, in one line."""
+
+
+NUMBERS = (
+    "parameters",
+    "trainable",
+    "untouched",
+    "macs",
+    "macs_torch",
+    "macs_ptflops",
+    "macs_fvcore",
+    "latency_ms",
+    "latency_p10",
+    "latency_p90",
+    "network_ms",
+    "throughput",
+)
+
+
+def costs_frame(records: Iterable[CostRecord]) -> pd.DataFrame:
+    """Return costs as numbers, one row a record; what was not measured is NaN.
+
+    Columns: ``method``, the row's name on the board; ``size``, height and width in pixels;
+    ``batch``, ``precision``, ``device``, ``threads``. ``parameters``, of these ``trainable``, and
+    ``untouched`` by a forward pass. ``macs`` of one image, as torch counts, and each counter's
+    own (1 MAC = 2 FLOPs). ``latency_ms``, the median time of `Method.restore` on the batch, with
+    the 10th and 90th percentile; ``network_ms``, the network's part of it; ``throughput`` in
+    images a second. ``error``, why something is missing.
+    """
+    frame = pd.DataFrame(
+        [_line(record) for record in records],
+        columns=["method", "size", "batch", "precision", "device", "threads", *NUMBERS, "error"],
+    )
+    types = {"size": "int64", "batch": "int64", "threads": "Int64", "error": "string"}
+    return frame.astype({**types, **dict.fromkeys(NUMBERS, "float64")})
+
+
+def _line(record: CostRecord) -> dict[str, Any]:
+    own = record.identity
+    line = {name: getattr(own, name) for name in ("method", "size", "batch", "precision")}
+    line |= {"device": own.device, "threads": own.threads, "error": record.error}
+    if record.complexity is not None:
+        line |= _counts(record.complexity)
+    if record.latency is not None:
+        low, middle, high = np.percentile(record.latency.restore, (10, 50, 90))
+        line |= {"latency_ms": middle, "latency_p10": low, "latency_p90": high}
+        line["throughput"] = 1000 * own.batch / middle
+        if record.latency.network is not None:
+            line["network_ms"] = np.median(record.latency.network)
+    return line
+
+
+def _counts(counted: Complexity) -> dict[str, Any]:
+    macs = {f"macs_{counter}": count for counter, count in counted.macs.items()}
+    return {
+        "parameters": counted.parameters,
+        "trainable": counted.trainable,
+        "untouched": counted.unused_count,
+        "macs": counted.macs.get(HEADLINE),
+        **macs,
+    }

@@ -1,0 +1,176 @@
+"""Measuring what methods cost, and keeping it in a folder that survives being killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from restorebench.complexity import SIDE, complexity, image
+from restorebench.cost_record import CostIdentity, CostRecord, Latency
+from restorebench.errors import BenchError, StoreError
+from restorebench.method import Method
+from restorebench.plan import Row, config_text
+from restorebench.provenance import environment_hash
+from restorebench.runtime import (
+    Clock,
+    interleaved,
+    network_clock,
+    processor,
+    restore_clock,
+    state_of,
+)
+from restorebench.store import write_atomically
+
+FOLDER = "costs"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is measured of each method, beside its parameters and multiply-accumulates."""
+
+    size: int = SIDE
+    """Height and width of the image, in pixels."""
+    batch: int = 1
+    latency: bool = False
+
+    def identity(self, row: Row, device: torch.device) -> CostIdentity:
+        """Return everything that a row's costs depend on."""
+        on_cpu = device.type == "cpu"
+        return CostIdentity(
+            **_of_row(row),
+            size=self.size,
+            batch=self.batch,
+            device=processor(str(device)),
+            threads=torch.get_num_threads() if on_cpu else None,
+            tf32=not on_cpu and torch.backends.cuda.matmul.allow_tf32,
+        )
+
+
+def measure_costs(rows: Iterable[Row], profile: Profile, out: Path) -> Iterator[CostRecord]:
+    """Measure what the folder does not hold yet; all methods stay in memory meanwhile.
+
+    What cannot be measured is its record's error, which is not kept, so that it is tried again.
+
+    Yields:
+        Each method's record once it is counted, and again once all is measured.
+
+    Raises:
+        OutputFolderError: if records cannot be written.
+        StoreError: if a stored one is damaged.
+    """
+    known = read_costs(out)
+    subjects = []
+    for row in rows:
+        method = row.build()
+        assert isinstance(method, Method)  # images that were restored elsewhere cost nothing here
+        identity = profile.identity(row, method.device)
+        new = CostRecord(key=identity.key, identity=identity)
+        subjects.append(_Subject(method, known.get(identity.key, new), out))
+    for subject in subjects:
+        if subject.record.complexity is None:
+            counted = subject.attempt(partial(complexity, subject.method, profile.size))
+            if counted is not None:
+                subject.keep(complexity=counted)
+        yield subject.record
+    if profile.latency:
+        _time(subjects, image(profile.size).expand(profile.batch, -1, -1, -1).contiguous())
+        yield from (subject.record for subject in subjects)
+
+
+def read_costs(out: Path) -> dict[str, CostRecord]:
+    """Return the costs that a folder holds, by key.
+
+    Raises:
+        StoreError: if one is damaged.
+    """
+    found = {}
+    for path in sorted((out / FOLDER).glob("*.json")):
+        try:
+            record = CostRecord.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise StoreError(f"{path} is damaged; delete it to measure it again") from error
+        if record.key != record.identity.key:
+            raise StoreError(
+                f"{path} is not what its key was made for; delete it to measure it again"
+            )
+        found[record.key] = record
+    return found
+
+
+def costs_of(rows: Sequence[Row], records: Iterable[CostRecord]) -> tuple[CostRecord, ...]:
+    """Return those records that are of the rows as they are now, in the order of the rows."""
+    found = list(records)
+    mine = [_of_row(row) for row in rows]
+    return tuple(r for own in mine for r in found if own.items() <= r.identity.model_dump().items())
+
+
+def _of_row(row: Row) -> dict[str, str]:
+    return {
+        "method": row.label,
+        "config": config_text(row.config),
+        "weights": row.weights,
+        "code": row.code,
+        "precision": row.precision,
+        "environment": environment_hash(),
+    }
+
+
+@dataclass
+class _Subject:
+    """A method, and what is known of its costs."""
+
+    method: Method
+    record: CostRecord
+    out: Path
+
+    def attempt(self, what: Callable[[], T]) -> T | None:
+        """Return a measurement; if it fails, nothing, and the record says why."""
+        try:
+            return what()
+        except Exception as error:  # a network is foreign code
+            own = isinstance(error, BenchError)
+            reason = str(error) if own else f"{type(error).__name__}: {error}"
+            line = (reason.splitlines() or [type(error).__name__])[0]
+            self.record = self.record.model_copy(update={"error": line})
+            return None
+
+    def keep(self, **parts: object) -> None:
+        """Add measurements to the record, and write it."""
+        self.record = self.record.model_copy(update=parts)
+        text = self.record.model_dump_json(indent=1, exclude={"error"}) + "\n"
+        write_atomically(self.out / FOLDER / f"{self.record.key}.json", text)
+
+
+def _time(subjects: Iterable[_Subject], x: Tensor) -> None:
+    """Time those that no time is known of, in rounds that go through all of them."""
+    timed, clocks = [], dict[tuple[str, str], Clock]()
+    for subject in subjects:
+        if subject.record.latency is None:
+            ready = subject.attempt(partial(_clocks, subject.method, x))
+            if ready is not None:
+                timed.append(subject)
+                clocks |= {(subject.record.key, what): clock for what, clock in ready.items()}
+    times = {which: tuple(map(float, rounds)) for which, rounds in interleaved(clocks).items()}
+    for subject in timed:
+        restore, network = (
+            times.get((subject.record.key, what)) for what in ("restore", "network")
+        )
+        assert restore is not None
+        state = state_of(subject.method.network)
+        subject.keep(latency=Latency(restore=restore, network=network, state=state))
+
+
+def _clocks(method: Method, x: Tensor) -> dict[str, Clock]:
+    method.restore(x)  # fails here if it does at all, and not amid the others' rounds
+    clocks = {"restore": restore_clock(method, x)}
+    if next(method.network.parameters(), None) is not None:
+        clocks["network"] = network_clock(method, x)
+    return clocks
