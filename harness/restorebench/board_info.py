@@ -51,6 +51,8 @@ class ColumnInfo(Info):
     words: tuple[str, ...]
     mix: str
     where: str
+    sources: dict[str, str] = {}
+    """By image, a hash of the photograph it was made from; images of one are no two witnesses."""
 
 
 class RowInfo(Info):
@@ -144,6 +146,7 @@ def _column_info(column: Column) -> ColumnInfo:
         words=tuple(column.words()),
         mix=column.mix,
         where=column.task.real.dataset.where(),
+        sources={item.image: item.source_hash() for item in column.chosen},
     )
 
 

@@ -15,17 +15,24 @@ from pydantic import ValidationError
 
 from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.cost_record import CostRecord, costs_frame
-from restorebench.errors import StoreError
+from restorebench.errors import StoreError, UnknownNameError, UsageError
 from restorebench.flags import counted
 from restorebench.inert import plain
+from restorebench.paired import (
+    Observed,
+    PairedComparison,
+    compared,
+    first_of_each,
+    metric_of,
+    pairwise,
+)
 from restorebench.pictures import folders_of
 from restorebench.plan import Plan
-from restorebench.published import PrintedRow
+from restorebench.published import AVERAGE, PrintedRow
 from restorebench.record import Record
+from restorebench.record_frame import BETWEEN_FLAGS, frame_of
 from restorebench.statistics import Values, leaders
 from restorebench.store import read_json, write_atomically
-
-BETWEEN_FLAGS = "; "
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class Leaderboard:
         cls, info: BoardInfo, records: Iterable[Record], pictures: tuple[Path, ...] = ()
     ) -> Leaderboard:
         """Build a board whose description is known."""
-        frame = _frame_of(records, [m.name for m in info.metrics])
+        frame = frame_of(records, [m.name for m in info.metrics])
         return cls(info, frame, pictures=pictures)
 
     @classmethod
@@ -181,17 +188,79 @@ class Leaderboard:
 
     def marks(self, metric: str, task: str | None = None) -> tuple[set[str], set[str]]:
         """Return the methods that are best and second on a task, or on average, ties included."""
-        tasks = [task] if task is not None else [c.name for c in self.info.columns]
-        if task is None and self.average_reason is not None:
-            return set(), set()
-        scores = {
-            row.name: [self._scores[row.name, t][0][metric] for t in tasks]
+        found = self.pairwise
+        chosen = found[(found["metric"] == metric) & (found["task"] == (task or AVERAGE))]
+        apart = chosen[chosen["better"] != ""]
+        separated = set(map(frozenset, zip(apart["a"], apart["b"], strict=True)))
+        means = {
+            row.name: self.average(row.name, metric)
+            if task is None
+            else self.cell(row.name, task, metric).value
             for row in self.info.rows
-            if all(self.cell(row.name, t, metric).value is not None for t in tasks)
         }
-        higher = next(m.higher_is_better for m in self.info.metrics if m.name == metric)
-        clusters = [self._images(t) for t in tasks]
-        return leaders(scores, clusters, higher=higher)
+        known = {name: mean for name, mean in means.items() if mean is not None}
+        higher = metric_of(self.info, metric).higher_is_better
+        return leaders(known, separated, higher=higher)
+
+    @cached_property
+    def pairwise(self) -> pd.DataFrame:
+        """Every pair of methods on every task and on average; the columns are `paired.pairwise`'s.
+
+        Only pairs of which both have a mean there; `compare` says why others have none.
+        """
+        return pairwise(self._observed, self.info.metrics, average=self.average_reason is None)
+
+    @cached_property
+    def detectable(self) -> pd.DataFrame:
+        """The difference that the images would mostly show, by task (or ``average``) and metric.
+
+        The median over all pairs of methods of `statistics.detectable`, in the metric's unit.
+        """
+        medians = self.pairwise.groupby(["task", "metric"])["detectable"].median().unstack()
+        tasks = [*(c.name for c in self.info.columns), AVERAGE]
+        return medians.reindex(index=tasks, columns=[m.name for m in self.info.metrics])
+
+    def compare(self, a: str, b: str) -> PairedComparison:
+        """Compare two methods, image by image.
+
+        Raises:
+            UnknownNameError: if the board has no such row.
+            UsageError: if both are the same.
+        """
+        names = [row.name for row in self.info.rows]
+        for name in (a, b):
+            if name not in names:
+                raise UnknownNameError("row", name, names)
+        if a == b:
+            raise UsageError(f"{a} cannot be compared with itself")
+        reasons = {
+            (metric.name, task): reason
+            for metric in self.info.metrics
+            for task in [*(c.name for c in self.info.columns), AVERAGE]
+            if (reason := self._why_no_pair(a, b, task, metric.name))
+        }
+        return compared(a, b, self.info, self.pairwise, self._observed, reasons)
+
+    def worst(self, method: str, k: int = 5, metric: str | None = None) -> pd.DataFrame:
+        """Return the ``k`` images of each task that a method scores worst on, worst first.
+
+        Args:
+            method: a row's name.
+            k: how many of each task.
+            metric: a metric's name; the first by default.
+
+        Returns:
+            Columns ``task``, ``image`` and ``score``; images that failed are not among them.
+        """
+        chosen = metric_of(self.info, metric)
+        parts = [
+            pd.DataFrame({"task": task, "image": images.index, "score": images[chosen.name]})
+            for task, images in (
+                (c.name, self.image_scores(method, c.name)) for c in self.info.columns
+            )
+        ]
+        scores = pd.concat(parts, ignore_index=True)
+        return first_of_each(scores, "score", k, ascending=chosen.higher_is_better)
 
     def oddities(self, method: str, task: str) -> list[str]:
         """Return what is odd about a cell's restored images, each with the count of images."""
@@ -225,11 +294,30 @@ class Leaderboard:
         grouped = self.records.groupby(["method", "task"], sort=False)["flags"]
         return {(str(m), str(t)): BETWEEN_FLAGS.join(flags) for (m, t), flags in grouped}
 
-    def _images(self, task: str) -> tuple[str, ...]:
-        # The set as well as the names: two sets may both hold an image called "1".
-        column = next(c for c in self.info.columns if c.name == task)
-        images = self.records.loc[self.records["task"] == task, "image"].unique()
-        return (column.dataset, *map(str, images))
+    @cached_property
+    def _observed(self) -> list[Observed]:
+        """Each task's images, with the methods that have scored all of them."""
+        found = []
+        for column in self.info.columns:
+            images = self.records.loc[self.records["task"] == column.name, "image"].unique()
+            # The set as well as the name: two sets may both hold an image called "1".
+            sources = [column.sources.get(str(i), (column.dataset, str(i))) for i in images]
+            scores = {
+                (row.name, metric.name): self._scores[row.name, column.name][0][metric.name]
+                for row in self.info.rows
+                for metric in self.info.metrics
+                if self.cell(row.name, column.name, metric.name).value is not None
+            }
+            found.append(Observed(column.name, tuple(map(str, images)), tuple(sources), scores))
+        return found
+
+    def _why_no_pair(self, a: str, b: str, task: str, metric: str) -> str:
+        """Return why two methods have no comparison; empty if they have one."""
+        if task == AVERAGE and self.average_reason:
+            return self.average_reason
+        tasks = [c.name for c in self.info.columns] if task == AVERAGE else [task]
+        cells = [(name, self.cell(name, each, metric)) for name in (a, b) for each in tasks]
+        return "; ".join(dict.fromkeys(f"{n}: {c.reason}" for n, c in cells if c.value is None))
 
 
 def _plain(value: Any) -> Any:
@@ -238,33 +326,3 @@ def _plain(value: Any) -> Any:
 
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
-    rows = [
-        {
-            **record.identity.model_dump(),
-            **{name: record.scores.get(name, math.nan) for name in metrics},
-            "error": record.error,
-            "flags": BETWEEN_FLAGS.join(record.flags),
-            "height": record.height,
-            "width": record.width,
-            "seconds": record.seconds,
-            "session": record.session,
-            "key": record.key,
-        }
-        for record in records
-    ]
-    first = ["method", "task", "image", *metrics, "error", "flags"]
-    names = [*first, "height", "width", "seconds", "weights", "precision", "device", "data"]
-    names += ["data_fingerprint", "mix", "protocol", "stream_start", "config", "code"]
-    names += ["environment", "session", "key"]
-    frame = pd.DataFrame(rows, columns=names)
-    types = {
-        "height": "Int64",
-        "width": "Int64",
-        "error": "string",
-        "flags": "string",
-        "stream_start": "int64",
-    }
-    return frame.astype({**types, **dict.fromkeys([*metrics, "seconds"], "float64")})

@@ -78,6 +78,19 @@ class Item:
                 whole.update(f"{readable(path.name)}{self.part} {_file_hash(path)}\n".encode())
         return whole.hexdigest()
 
+    def source_hash(self) -> str:
+        """Return a hash of the photograph that the image was made from: the clean one, if there is.
+
+        Images that share it were made from one and the same photograph.
+        """
+        content = (
+            MISSING if self.fault else _file_hash(self.target or next(iter(self.files.values())))
+        )
+        unknown = content in (MISSING, UNREADABLE)
+        return hashlib.sha256(
+            f"{self.image if unknown else content}{self.part}".encode()
+        ).hexdigest()[:12]
+
 
 class Dataset(ABC):
     """A set of images."""
