@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from restorebench.complexity import Complexity
 from restorebench.spec import digest
 
+COUNTERS = ("torch", "ptflops", "fvcore")
 HEADLINE = "torch"
 """The counter whose MACs stand in tables where there is room for one."""
 
@@ -83,9 +84,7 @@ NUMBERS = (
     "trainable",
     "untouched",
     "macs",
-    "macs_torch",
-    "macs_ptflops",
-    "macs_fvcore",
+    *(f"macs_{counter}" for counter in COUNTERS),
     "latency_ms",
     "latency_p10",
     "latency_p90",

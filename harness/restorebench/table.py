@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from restorebench.board_info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.cost_columns import CostCell, CostColumns, cost_columns
 from restorebench.inert import printable as printable
 from restorebench.leaderboard import Leaderboard
 
 Style = Literal["plain", "paper"]
 Mark = Literal["best", "second"]
+Better = Literal["higher", "lower"]
 Fact = tuple[str, str]
 """A label, and what is known under it."""
 
@@ -55,6 +57,8 @@ class TableGroup:
     whole: bool
     """Whether the numbers rest on whole, real sets."""
     notes: tuple[int, ...] = ()
+    better: tuple[Better, ...] = ()
+    """Which way each metric is better, where the table can be sorted."""
     heading: str = ""
     """What it has in common with its neighbours: ``Denoising``; empty for nothing."""
 
@@ -129,16 +133,27 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
         style: ``plain`` prints SSIM as 0.9123, ``paper`` as .912.
     """
     info, notes = board.info, Notes()
-    groups = groups_of(board, notes)
+    groups, costs = groups_of(board, notes), list(cost_columns(board.costs))
     marks, titles = _marks(board), titles_of(info)
-    rows = tuple(_row(board, row, titles[row.name], marks, notes, style) for row in info.rows)
-    return Table(printable(info.title), groups, rows, tuple(notes.texts), _provenance(info, titles))
+    groups += tuple(_cost_group(setting, notes) for setting in costs)
+    rows = [_row(board, row, titles[row.name], marks, notes, style) for row in info.rows]
+    rows = [
+        replace(
+            row, groups=row.groups + tuple(_costs(setting, row.name, notes) for setting in costs)
+        )
+        for row in rows
+    ]
+    facts = _provenance(info, titles)
+    return Table(printable(info.title), groups, tuple(rows), tuple(notes.texts), facts)
 
 
 def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
     """Return the headings of a board's tasks and of their average, adding their footnotes."""
     info = board.info
     metrics = tuple(f"{m.title} ({m.unit})" if m.unit else m.title for m in info.metrics)
+    better: tuple[Better, ...] = tuple(
+        "higher" if m.higher_is_better else "lower" for m in info.metrics
+    )
     groups = [
         TableGroup(
             printable(c.title),
@@ -146,6 +161,7 @@ def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
             metrics,
             not c.extent,
             notes.add(*c.words),
+            better,
             printable(HEADINGS.get(c.kind, c.kind)),
         )
         for c in info.columns
@@ -154,7 +170,21 @@ def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
     tags = tuple(filter(None, [board.average_extent, printable(info.average)]))
     missing = notes.add(f"No average: {reason}") if reason else ()
     whole = all(group.whole for group in groups)
-    return (*groups, TableGroup("Average", tags, metrics, whole, missing))
+    return (*groups, TableGroup("Average", tags, metrics, whole, missing, better))
+
+
+def _cost_group(setting: CostColumns, notes: Notes) -> TableGroup:
+    lower: tuple[Better, ...] = tuple("lower" for _ in setting.headings)
+    words = notes.add(setting.words)
+    return TableGroup("Cost", (setting.size,), setting.headings, True, words, lower)
+
+
+def _costs(setting: CostColumns, row: str, notes: Notes) -> tuple[TableCell, ...]:
+    blank = (CostCell(""),) * len(setting.headings)
+    return tuple(
+        TableCell(cell.text or DASH, None, notes.add(*filter(None, [cell.remark])))
+        for cell in setting.cells.get(row, blank)
+    )
 
 
 def titles_of(info: BoardInfo) -> dict[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from restorebench.board_info import MetricInfo, RowInfo
+from restorebench.cost_columns import setting_of
+from restorebench.cost_record import NUMBERS
 from restorebench.inert import plain
 from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
@@ -22,12 +24,13 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
 
 
 def tidy(board: Leaderboard) -> pd.DataFrame:
-    """Return one row for each cell, and one for each average, with their provenance."""
+    """Return one row for each cell, each average and each cost, with their provenance."""
     lines = []
     for row in board.info.rows:
         shared = _shared(board, row)
         for metric in board.info.metrics:
             lines += [line | shared for line in _scores(board, row, metric)]
+        lines += [line | shared for line in _costs(board, row)]
     safe = [{k: plain(v) if isinstance(v, str) else v for k, v in line.items()} for line in lines]
     return pd.DataFrame(safe).astype({"images": "Int64", "of": "Int64", "value": "float64"})
 
@@ -57,6 +60,21 @@ def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[di
         "value": average,
         "remarks": missing or board.average_extent,
     }
+
+
+def _costs(board: Leaderboard, row: RowInfo) -> Iterator[dict[str, Value]]:
+    mine = board.costs[board.costs["method"] == row.name]
+    for _, line in mine.iterrows():
+        size, where = setting_of(line)
+        for name in NUMBERS:
+            if pd.notna(line[name]):
+                yield {
+                    "method": row.name,
+                    "task": f"cost at {size}",
+                    "metric": name,
+                    "value": float(line[name]),
+                    "remarks": f"on {where}",
+                }
 
 
 def _shared(board: Leaderboard, row: RowInfo) -> dict[str, Value]:

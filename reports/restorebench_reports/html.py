@@ -105,16 +105,18 @@ def _hash(text: str) -> str:
 def _rows(
     board: Leaderboard, table: Table, drawn: Strips
 ) -> list[tuple[TableRow, list[list[DrawnCell]]]]:
-    tasks = [*(column.name for column in board.info.columns), "average"]
+    names = tuple(metric.name for metric in board.info.metrics)
+    groups = [(task, names) for task in (*(c.name for c in board.info.columns), "average")]
+    groups += [("", group.metrics) for group in table.groups[len(groups) :]]  # costs: not drawn
     return [
         (
             row,
             [
                 [
-                    (cell, drawn.get((row.name, task, metric.name)))
-                    for cell, metric in zip(cells, board.info.metrics, strict=True)
+                    (cell, drawn.get((row.name, task, metric)))
+                    for cell, metric in zip(cells, metrics, strict=True)
                 ]
-                for task, cells in zip(tasks, row.groups, strict=True)
+                for (task, metrics), cells in zip(groups, row.groups, strict=True)
             ],
         )
         for row in table.rows
