@@ -132,7 +132,7 @@ class PaperSpec(Spec):
     paper: str
     title: str
     cite: str
-    """Key in ``published/references.bib``."""
+    """Key in ``references.bib``."""
     arxiv: str | None = None
     version: str
     """Which version of the text was read."""

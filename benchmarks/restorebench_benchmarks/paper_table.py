@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from restorebench.board_info import RowInfo
 from restorebench.leaderboard import Leaderboard
 from restorebench.published import AVERAGE
+from restorebench.references import entries_in
 from restorebench.table import (
     DASH,
     Fact,
@@ -21,8 +21,9 @@ from restorebench.table import (
     printable,
     titles_of,
 )
+from restorebench_benchmarks import REFERENCES
 from restorebench_benchmarks.paper_spec import ColumnSpec, PaperSpec, TableSpec
-from restorebench_benchmarks.papers import FOLDER, table_of
+from restorebench_benchmarks.papers import table_of
 
 MEASURED = "Measured, not printed"
 OTHERWISE = "‡"
@@ -42,9 +43,7 @@ class _Line:
 
 def bibtex_of(key: str) -> str:
     """Return a paper's entry of ``references.bib``; empty if there is none."""
-    text = (FOLDER / "references.bib").read_text(encoding="utf-8")
-    found = re.search(rf"^@\w+\{{{re.escape(key)},.*?^\}}$", text, re.DOTALL | re.MULTILINE)
-    return found[0] if found else ""
+    return entries_in(REFERENCES.read_text(encoding="utf-8")).get(key, "")
 
 
 def paper_table(paper: PaperSpec, spec: TableSpec, runs: Sequence[Leaderboard] = ()) -> Table:

@@ -52,6 +52,7 @@ class SIDDValidation(Dataset):
     name = "sidd_val"
     title = "SIDD validation"
     count = PHOTOGRAPHS * BLOCKS
+    cite = "abdelhamed2018high"
 
     def find(self, data_root: Path | None) -> tuple[Item, ...]:
         """Return the blocks that the noisy file says it holds; of a damaged one, all."""

@@ -53,6 +53,8 @@ class ColumnInfo(Info):
     where: str
     sources: dict[str, str] = {}
     """By image, a hash of the photograph it was made from; images of one are no two witnesses."""
+    cite: str = ""
+    """BibTeX key of the data set."""
 
 
 class RowInfo(Info):
@@ -72,6 +74,8 @@ class RowInfo(Info):
     words: tuple[str, ...]
     absent: str | None
     notes: tuple[str, ...]
+    cite: str = ""
+    """BibTeX key of the method's paper."""
 
 
 class BoardInfo(Info):
@@ -147,6 +151,7 @@ def _column_info(column: Column) -> ColumnInfo:
         mix=column.mix,
         where=column.task.real.dataset.where(),
         sources={item.image: item.source_hash() for item in column.chosen},
+        cite=column.source.dataset.cite,
     )
 
 
@@ -165,6 +170,7 @@ def _row_info(row: Row) -> RowInfo:
         words=tuple(row.words()),
         absent=row.absent,
         notes=row.card.notes,
+        cite=row.card.cite,
     )
 
 

@@ -8,6 +8,7 @@ YAML file by its path. Entry point groups:
     restorebench.metrics         name = "module:METRIC"
     restorebench.renderers       name = "module:function"; likewise .table_renderers,
                                  .gate_renderers and .published
+    restorebench.references      name = "module:FILE" of BibTeX entries
     restorebench.datasets        name = "module:DATASET", or a folder of YAML files
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
     restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
@@ -51,6 +52,7 @@ GROUPS = {
     "noise": "noise",
     "published": "record of published values",
     "table_renderers": "table renderer",
+    "references": "file of references",
 }
 """What names stand for, and the word for one of them."""
 S = TypeVar("S", bound=Spec)

@@ -33,6 +33,8 @@ class Card:
     """How tables print it, for instance ``PromptIR``."""
     paper: str
     """Authors, title, venue, arXiv number; for a classical algorithm its reference."""
+    cite: str = ""
+    """Key of the paper's BibTeX entry, which a package provides; see `references`."""
     status: Status
     """``parity-proven``: equal to the authors' code; ``reconstruction``: from the paper alone."""
     code: str = "none released"

@@ -201,6 +201,7 @@ class AirNetMethod(Method):
     info: ClassVar[Card] = Card(
         title="AirNet",
         paper="Li et al., All-In-One Image Restoration for Unknown Corruption, CVPR 2022",
+        cite="li2022airnet",
         status="parity-proven",
         code="github.com/XLearning-SCU/2022-CVPR-AirNet at bedea82f7f7a",
         code_licence="none stated by the authors (this implementation is our own)",

@@ -203,6 +203,7 @@ class AnyIRMethod(Method):
             "Ren et al., Any Image Restoration with Efficient Automatic Degradation Adaptation, "
             "arXiv 2407.13372"
         ),
+        cite="ren2024anyir",
         status="reconstruction",
         trained_on=("noise", "rain", "haze", "blur", "low light"),
         size_multiple=8,

@@ -146,6 +146,7 @@ class AnyIRSFMethod(Method):
             "Ren et al., Any Image Restoration via Efficient Spatial-Frequency Degradation "
             "Adaptation, arXiv 2504.14249"
         ),
+        cite="ren2025anyir",
         status="parity-proven",
         code="github.com/Amazingren/AnyIR at 098dcd1dd6c1",
         code_licence="none stated by the authors (this implementation is our own)",

@@ -194,6 +194,7 @@ class DaAIRMethod(Method):
             "Zamfir et al., Efficient Degradation-aware Any Image Restoration, 2024, "
             "arXiv 2405.15475"
         ),
+        cite="zamfir2024daair",
         status="reconstruction",
         size_multiple=8,
         trained_on=("noise", "rain", "haze"),

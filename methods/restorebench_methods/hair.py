@@ -149,6 +149,7 @@ class HAIRMethod(Method):
         paper=(
             "Cao et al., HAIR: Hypernetworks-based All-in-One Image Restoration, arXiv 2408.08091"
         ),
+        cite="cao2024hair",
         status="parity-proven",
         code="github.com/toummHus/HAIR (now jin-cao-tma/HAIR) at 2a7af063a51d",
         code_licence="none stated by the authors (this implementation is our own)",

@@ -167,6 +167,7 @@ class MoCEIRMethod(Method):
             "Zamfir et al., Complexity Experts are Task-Discriminative Learners for Any Image "
             "Restoration, CVPR 2025, arXiv 2411.18466"
         ),
+        cite="zamfir2025moce",
         status="parity-proven",
         code="github.com/eduardzamfir/MoCE-IR at a1a6e7480bf0",
         code_licence="Apache-2.0 (this implementation is our own)",

@@ -251,6 +251,7 @@ class NDRRestoreMethod(Method):
             "Yao et al., Neural Degradation Representation Learning for All-In-One Image "
             "Restoration, IEEE Transactions on Image Processing 2024"
         ),
+        cite="yao2024ndr",
         status="parity-proven",
         code="github.com/mdyao/NDR-Restore at e4e043614f26",
         code_licence="MIT (this implementation is our own)",

@@ -59,6 +59,7 @@ class NLMeans(Method):
             "Buades, Coll, Morel, A non-local algorithm for image denoising, CVPR 2005; "
             "scikit-image's denoise_nl_means, fast mode"
         ),
+        cite="buades2005nonlocal",
         status="baseline",
         code="scikit-image",
         code_licence="BSD-3-Clause",

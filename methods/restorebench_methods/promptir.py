@@ -177,6 +177,7 @@ class PromptIRMethod(Method):
             "Potlapalli et al., PromptIR: Prompting for All-in-One Blind Image Restoration, "
             "NeurIPS 2023, arXiv 2306.13090"
         ),
+        cite="potlapalli2023promptir",
         status="parity-proven",
         code="github.com/va1shn9v/PromptIR at 106159ab8091",
         code_licence="Academic Public License, non-commercial (this implementation is our own)",

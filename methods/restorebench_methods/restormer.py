@@ -92,6 +92,7 @@ class RestormerMethod(Method):
             "Zamir et al., Restormer: Efficient Transformer for High-Resolution Image Restoration, "
             "CVPR 2022, arXiv 2111.09881"
         ),
+        cite="zamir2022restormer",
         status="parity-proven",
         code="github.com/swz30/Restormer at df766d5521af",
         code_licence="Academic Public License, non-commercial (this implementation is our own)",

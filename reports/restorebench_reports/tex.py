@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from restorebench.table import Mark, Table, TableCell
 
 ESCAPES = {
@@ -81,6 +83,26 @@ class Typeset:
     def broken(self) -> bool:
         """Whether there are columns of broken text, which have widths of their own."""
         return any("p{" in column for column in self.columns)
+
+
+def environment() -> Environment:
+    """Return the templates of this package, with markers that LaTeX does not use."""
+    templates = Environment(
+        loader=PackageLoader("restorebench_reports"),
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # `escape` is LaTeX's; jinja's own is HTML's
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    templates.filters.update(tex=escape, prose=prose, typeset=typeset, notes=superscript)
+    return templates
 
 
 def escape(text: str) -> str:

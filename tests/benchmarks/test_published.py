@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from restorebench.errors import DataError, SpecError
 from restorebench.published import AVERAGE, Published
+from restorebench.references import entries_in
+from restorebench_benchmarks import REFERENCES
 from restorebench_benchmarks.paper_spec import PaperSpec, TableSpec
 from restorebench_benchmarks.papers import (
-    FOLDER,
     load_papers,
     load_published,
     number,
@@ -146,9 +147,7 @@ def test_a_copied_row_agrees_with_its_origin(paper: PaperSpec, table: TableSpec)
 
 
 def test_every_paper_is_cited_with_its_arxiv_number() -> None:
-    bibliography = (FOLDER / "references.bib").read_text(encoding="utf-8")
-    entries = dict(re.findall(r"@\w+\{(\w+),(.*?)\n\}", bibliography, flags=re.DOTALL))
-    assert sorted(entries) == sorted(paper.cite for paper in PAPERS.values())
+    entries = entries_in(REFERENCES.read_text(encoding="utf-8"))
     for paper in PAPERS.values():
         eprint = re.search(r"eprint\s*= \{(.*)\}", entries[paper.cite])
         assert (eprint[1] if eprint else None) == paper.arxiv

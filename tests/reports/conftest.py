@@ -18,7 +18,9 @@ from restorebench.table import Style, table_of
 from restorebench.terminal import print_table
 
 ON_SCREEN = "terminal"
-RENDERERS = [*Catalog.installed().names("renderers"), ON_SCREEN]
+NUMBERLESS = "bibtex"
+"""Holds no number, and so no word that would belong to one."""
+RENDERERS = [*(n for n in Catalog.installed().names("renderers") if n != NUMBERLESS), ON_SCREEN]
 
 Rendered = Callable[..., str]
 

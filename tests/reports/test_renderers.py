@@ -13,7 +13,7 @@ from restorebench.table import printable, table_of
 from .boards import HOSTILE, Scores, board_of, column, fixed_board, hostile_board, row, spread
 from .conftest import ON_SCREEN, RENDERERS, Rendered
 
-TABLES = [name for name in RENDERERS if name != "csv"]
+TABLES = [name for name in RENDERERS if name not in ("csv", "latex_numbers")]
 WORDS = [
     "sample: 5 photographs",
     "partial: 2 of 3 images",

@@ -96,10 +96,9 @@ def _regenerate(
 
 def _bibliography(out: Path) -> Path:
     from restorebench.store import write_atomically
-    from restorebench_benchmarks.papers import FOLDER
+    from restorebench_benchmarks import REFERENCES
 
-    text = (FOLDER / "references.bib").read_text(encoding="utf-8")
-    return write_atomically(out / "references.bib", text)
+    return write_atomically(out / "references.bib", REFERENCES.read_text(encoding="utf-8"))
 
 
 def _list(papers: Mapping[str, PaperSpec]) -> None:

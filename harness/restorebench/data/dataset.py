@@ -99,6 +99,8 @@ class Dataset(ABC):
     title: str
     count: int
     """How many images the whole set has."""
+    cite: str = ""
+    """Key of its BibTeX entry, if there is one."""
     embedded: bool = False
     """True for images that come with an installed package and need no data root."""
 

@@ -41,6 +41,7 @@ class FolderDataset(Dataset):
         object.__setattr__(self, "name", f"{spec.name}/{subset}" if subset else spec.name)
         object.__setattr__(self, "title", f"{spec.title} {subset}" if subset else spec.title)
         object.__setattr__(self, "count", spec.count)
+        object.__setattr__(self, "cite", spec.cite)
         object.__setattr__(self, "layouts", tuple(each.of(subset) for each in spec.layouts))
 
     def find(self, data_root: Path | None) -> tuple[Item, ...]:

@@ -118,6 +118,8 @@ class DatasetSpec(Spec):
     to multiples of 2 or 4 for super-resolution."""
     source: str
     """Where it is distributed."""
+    cite: str = ""
+    """Key of its BibTeX entry, which a package provides; see `references`."""
     terms: str = ""
     """Under which terms."""
     references: bool = True

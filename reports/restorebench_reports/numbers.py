@@ -1,0 +1,81 @@
+r"""Every number of a board as a macro, so that the text of a paper cannot drift from its tables.
+
+A paper says ``\input{numbers}`` in its preamble and ``\rb{promptir}{rain100l}{psnr}`` in its text:
+a number is named by what a person types elsewhere, too. A command for each, such as
+``\promptirRainPSNR``, can hold neither digits nor underscores, which most names of tasks have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorebench.leaderboard import Leaderboard
+from restorebench.published import AVERAGE
+from restorebench.store import write_atomically
+from restorebench.table import Style, Table, table_of
+from restorebench_reports.tex import environment
+
+IMAGES = "images"
+"""What stands in place of a metric for the count of images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One macro: the keys that name it, what it prints, and what must not be left out beside it."""
+
+    method: str
+    task: str
+    metric: str
+    text: str
+    words: str = ""
+
+
+def render(board: Leaderboard, folder: Path, style: Style) -> Path:
+    """Write ``numbers.tex``."""
+    table, (suite,) = table_of(board, style), keys([board.info.suite])
+    numbers = list(numbers_of(board, table))
+    template = environment().get_template("numbers.tex.jinja")
+    text = template.render(table=table, suite=suite, numbers=numbers)
+    return write_atomically(folder / "numbers.tex", text)
+
+
+def numbers_of(board: Leaderboard, table: Table) -> Iterator[Number]:
+    """Yield a number for each mean that the board has, and the count of images of each."""
+    info = board.info
+    methods = keys([row.name for row in info.rows])
+    tasks = keys([*(column.name for column in info.columns), AVERAGE])
+    metrics = keys([IMAGES, *(metric.name for metric in info.metrics)])[1:]
+    for method, row in zip(methods, table.rows, strict=True):
+        for place, (task, group) in enumerate(zip(tasks, table.groups, strict=True)):
+            column = info.columns[place] if place < len(info.columns) else None
+            extent = group.tag if column else board.average_extent
+            words = "; ".join(filter(None, [row.tag, "" if group.whole else extent]))
+            scored = False
+            for key, metric, cell in zip(metrics, info.metrics, row.groups[place], strict=True):
+                value = (
+                    board.cell(row.name, column.name, metric.name).value
+                    if column
+                    else board.average(row.name, metric.name)
+                )
+                if value is not None:
+                    scored = True
+                    yield Number(method, task, key, cell.text, words)
+            if scored and column is not None:
+                yield Number(method, task, IMAGES, str(column.count))
+
+
+def keys(names: Sequence[str]) -> list[str]:
+    """Return a key for each name, all different, of letters that LaTeX never takes for commands.
+
+    >>> keys(["bsd68_s25", "hair@epoch_9", "a%b", "a#b"])
+    ['bsd68_s25', 'hair@epoch_9', 'a-b', 'a-b-2']
+    """
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_@.+-]", "-", name)
+        alike = (plain if n == 1 else f"{plain}-{n}" for n in range(1, len(names) + 1))
+        found.append(next(key for key in alike if key not in found))
+    return found
