@@ -17,8 +17,8 @@ from restorebench.data.verification import Verdict, verify
 from restorebench.errors import CellError, DataError
 from restorebench.image import decoder_versions
 from restorebench.provenance import package_versions, source_commit
-from restorebench.runner import load_pair
 from restorebench.suite import Fingerprint, Task
+from restorebench.work import load_pair
 
 PSNR_TOLERANCE = 0.00005
 SSIM_TOLERANCE = 0.00005

@@ -63,6 +63,8 @@ def _check_options(methods: Sequence[str | Method | RestoredFolder], options: Op
         raise UsageError(f"data is {' or '.join(get_args(DataMode))}, not {options.data!r}")
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"limit must be at least 1, got {options.limit}")
+    if options.batch < 1:
+        raise UsageError(f"batch must be at least 1, got {options.batch}")
     if not methods:
         raise NothingSelectedError("no method is selected; name one with -m")
     find_device(options.device)

@@ -63,6 +63,8 @@ class Record(BaseModel):
     flags: tuple[str, ...] = ()
     """What is odd about the restored image, as `flags_of` says it."""
     seconds: float | None = None
-    """Time that `Method.restore` took."""
+    """Time that `Method.restore` took, shared evenly among the images of a batch."""
+    batch: int = 1
+    """How many images were restored at once."""
     session: str
     """Which session of the run measured it; the manifest describes each."""

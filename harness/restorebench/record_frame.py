@@ -23,14 +23,15 @@ def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
             "height": record.height,
             "width": record.width,
             "seconds": record.seconds,
+            "batch": record.batch,
             "session": record.session,
             "key": record.key,
         }
         for record in records
     ]
     first = ["method", "task", "image", *metrics, "error", "flags"]
-    names = [*first, "height", "width", "seconds", "weights", "precision", "device", "data"]
-    names += ["data_fingerprint", "mix", "protocol", "stream_start", "config", "code"]
+    names = [*first, "height", "width", "seconds", "batch", "weights", "precision", "device"]
+    names += ["data", "data_fingerprint", "mix", "protocol", "stream_start", "config", "code"]
     names += ["environment", "session", "key"]
     frame = pd.DataFrame(rows, columns=names)
     types = {

@@ -43,6 +43,8 @@ class Options:
     """Whether a crop of every scored image is kept for reports."""
     costs: bool = False
     """Whether to measure what the methods cost, too."""
+    batch: int = 1
+    """How many successive images of one size are restored at once."""
 
 
 OPTIONS = TypeAdapter(Options)

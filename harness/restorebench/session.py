@@ -76,7 +76,7 @@ class Session:
             asked = {"suite": self._asked, **OPTIONS.dump_python(self.options, mode="json")}
             self._sessions = add_session(self.out, store.session, started, self.plans, asked)
             keep = Pictures(self.out).keep if self.options.pictures else keep_nothing
-            for record in measure(self.plans, store, keep):
+            for record in measure(self.plans, store, keep, self.options.batch):
                 self._records.append(record)
                 yield record
 

@@ -47,6 +47,7 @@ class Journal:
         self.session = session
         self._file: TextIO | None = None
         self._records: dict[str, Record] = {}
+        self._refused = ""
 
     def __enter__(self) -> Self:
         with _writing(self.folder):
@@ -83,18 +84,22 @@ class Journal:
         """Write one record through to the disk.
 
         Raises:
-            OutputFolderError: if the disk refuses it, for instance because it is full.
+            OutputFolderError: if the disk refuses it, for instance because it is full; so is every
+                later record, which would follow a torn line.
         """
         assert self._file is not None
+        if self._refused:
+            raise OutputFolderError(self._refused)
         try:
             self._file.write(record.model_dump_json() + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise OutputFolderError(
+            self._refused = (
                 f"{self.folder} cannot be written ({error.strerror}); what was measured before is "
                 "safe, and the same command goes on from there"
-            ) from error
+            )
+            raise OutputFolderError(self._refused) from error
         self._records[record.key] = record
 
 

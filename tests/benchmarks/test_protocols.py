@@ -18,7 +18,7 @@ from restorebench.degradation import Scene
 from restorebench.metrics import SSIM_GAUSS11, psnr
 from restorebench.noise import GaussianNoise, NoiseSource, degrade
 from restorebench.protocol import luma
-from restorebench.runner import load_pair
+from restorebench.work import load_pair
 
 CATALOG = Catalog.installed()
 

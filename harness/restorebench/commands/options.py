@@ -80,6 +80,9 @@ Pictures = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="A torch device, such as cuda:0.")]
 PrecisionChoice = Annotated[Precision, typer.Option(help="Autocast type.")]
+Batch = Annotated[
+    int, typer.Option(help="Restore up to N successive images of one size at once.", metavar="N")
+]
 Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from restorebench.commands.options import (
     INCOMPLETE,
+    Batch,
     Data,
     DataChoice,
     DataRoot,
@@ -64,6 +65,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
     device: Device = "cpu",
     precision: PrecisionChoice = Precision.float32,
     pictures: Pictures = True,
+    batch: Batch = 1,
     out: Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/SUITE")] = None,
     style: Style = TableStyle.plain,
     plugin: Plugins = None,
@@ -88,6 +90,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
         untrained=untrained,
         pictures=pictures,
         costs=costs,
+        batch=batch,
     )
     session = Session(suite, methods, options, out, catalog)
     measure(session)

@@ -22,8 +22,8 @@ from restorebench.column import Column
 from restorebench.errors import CellError, StoreError, UsageError
 from restorebench.leaderboard import Leaderboard
 from restorebench.plan import Plan, Row
-from restorebench.runner import load_pair
 from restorebench.store import write_atomically
+from restorebench.work import load_pair
 
 
 class TaskBaseline(Info):
