@@ -105,6 +105,11 @@ class Training:
             stored = self.folder.read(self._identity())
             if stored is not None:
                 self._restore(stored)
+            if self.state.step > self.total:
+                raise UsageError(
+                    f"{self.folder.path} holds {self.state.step} steps already, "
+                    f"more than the {self.total} asked for; choose another --out"
+                )
         except BaseException:
             self.folder.release()
             raise
@@ -131,7 +136,7 @@ class Training:
         keep_freed_memory()
         recipe = self.course.recipe
         every = max(1, round(recipe.validation.every / recipe.length * self.total))
-        self.state.sessions.append(describe_session(self.state.step, str(self.method.device)))
+        self.state.sessions.append(self._session())
         began = time.monotonic() - self.state.seconds
         for data in self._batches():
             lr = recipe.schedule.at(self._time(self.state.step + 1))
@@ -196,13 +201,16 @@ class Training:
         """Return how far a step is, in the recipe's unit."""
         return step / self.total * self.course.recipe.length
 
+    def _session(self) -> dict[str, Any]:
+        device = str(self.method.device)
+        return describe_session(self.state.step, device) | {"of_steps": self.total}
+
     def _identity(self) -> dict[str, Any]:
         """Return what must be the same for a training to go on."""
         return {
             "course": self.course.digest,
             "data": {name: one.described() for name, one in self.sets.items()},
             "seed": self.options.seed,
-            "steps": self.total,
         }
 
     def _save(self, loss: float) -> None:

@@ -14,7 +14,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Cosine(Spec):
-    """Linear warm-up from zero, then half a cosine: ``final + (lr - final)(1 + cos) / 2``.
+    """Linear warm-up from zero, a plateau, half a cosine: ``final + (lr - final)(1 + cos) / 2``.
 
     The scripts that warm up move the rate once an epoch, so that their first epoch has the rate 0
     and teaches nothing; here it moves with every step.
@@ -29,6 +29,9 @@ class Cosine(Spec):
     """The highest rate, at the end of the warm-up."""
     warm_up: float = Field(ge=0)
     """Length of the warm-up, in the recipe's unit."""
+    hold: float = Field(default=0, ge=0)
+    """How long the highest rate stays before it falls. On the plateau a training can be given
+    another length (``--steps``) as if it had had that from the start."""
     period: Positive
     """Where the cosine ends, in the recipe's unit; a training may end before."""
     final: float = Field(ge=0)
@@ -43,13 +46,17 @@ class Cosine(Spec):
         """
         if time < self.warm_up:
             return self.lr * time / self.warm_up
-        share = min(1.0, (time - self.warm_up) / (self.period - self.warm_up))
+        falls = self.warm_up + self.hold
+        share = min(1.0, max(0.0, time - falls) / (self.period - falls))
         return self.final + (self.lr - self.final) * (1 + math.cos(math.pi * share)) / 2
 
     @model_validator(mode="after")
     def _the_cosine_begins_before_it_ends(self) -> Self:
-        if self.warm_up >= self.period:
-            raise ValueError(f"warm_up {self.warm_up} must end before the period {self.period}")
+        if self.warm_up + self.hold >= self.period:
+            raise ValueError(
+                f"warm_up {self.warm_up} and hold {self.hold} must end before "
+                f"the period {self.period}"
+            )
         return self
 
 
