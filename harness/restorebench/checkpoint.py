@@ -143,6 +143,12 @@ def _reader(head: bytes, size: int) -> Callable[[BinaryIO], object]:
     """
     if not head:
         raise WeightsError("an empty file; download it again")
+    # First, because such a file begins with a number, which may look like any of the others.
+    header = int.from_bytes(head[:8], "little")
+    if head[8:9] == b"{" and header <= SAFETENSORS_HEADER_LIMIT:
+        if 8 + header > size:
+            raise WeightsError(f"a safetensors file cut off within its header, at {size} bytes")
+        return _read_safetensors
     for magic, what in FOREIGN:
         if head.startswith(magic):
             raise WeightsError(what)
@@ -153,11 +159,6 @@ def _reader(head: bytes, size: int) -> Callable[[BinaryIO], object]:
         return _read_zip
     if head.startswith(b"\x80"):
         return _read_legacy
-    header = int.from_bytes(head[:8], "little")
-    if head[8:9] == b"{" and header <= SAFETENSORS_HEADER_LIMIT:
-        if 8 + header > size:
-            raise WeightsError(f"a safetensors file cut off within its header, at {size} bytes")
-        return _read_safetensors
     raise WeightsError(_text(head) or f"not a checkpoint: it begins with the bytes {head[:8]!r}")
 
 

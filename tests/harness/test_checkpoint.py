@@ -572,6 +572,22 @@ def test_each_impostor_is_named_for_what_it_is(
     assert what in failure(network, path)
 
 
+@pytest.mark.parametrize("magic", [b"\x80", b"PK"], ids=["pickle", "zip"])
+def test_a_safetensors_file_may_begin_with_the_bytes_of_another_kind(
+    trained: State, network: Restormer, tmp_path: Path, magic: bytes
+) -> None:
+    """It begins with the length of its header; one in 32 has the first byte of a pickle."""
+    path = tmp_path / "model.safetensors"
+    least = int.from_bytes(safetensors.torch.save(trained, {"note": ""})[:8], "little")
+    lengths = range(least, least + 2**17, 8)
+    length = next(n for n in lengths if n.to_bytes(8, "little").startswith(magic))
+    content = safetensors.torch.save(trained, {"note": " " * (length - least)})
+    assert content.startswith(magic)
+    path.write_bytes(content)
+    load_weights(network, path)
+    assert_same(network.state_dict(), trained)
+
+
 @pytest.mark.parametrize(
     ("kept", "what"), [(100, "cut off within its header, at 100 bytes"), (-9, "damaged or cut off")]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from restorebench.errors import DataError, StoreError, UnknownNameError, UsageError
 from restorebench.loading import load_method
-from restorebench_methods.training.card import finish
+from restorebench_methods.training.card import describe, finish
 from restorebench_methods.training.loop import DivergedError, Training
 from restorebench_methods.training.objective import Contrastive
 
@@ -194,9 +195,10 @@ def test_the_folder_of_another_training_is_refused(trainer: Trainer, tmp_path: P
         list(training.run())
         with pytest.raises(StoreError, match="being written by another training"):
             trainer("restormer", steps=2).__enter__()
-    for options, what in (({"steps": 3}, "steps"), ({"steps": 2, "seed": 1}, "seed")):
-        with pytest.raises(UsageError, match=f"holds a training that differs in {what};"):
-            trainer("restormer", **options).__enter__()
+    with pytest.raises(UsageError, match="holds a training that differs in seed;"):
+        trainer("restormer", steps=2, seed=1).__enter__()
+    with pytest.raises(UsageError, match="holds 2 steps already, more than the 1 asked for"):
+        trainer("restormer", steps=1).__enter__()
     with pytest.raises(UsageError, match="differs in course"):
         trainer("promptir", steps=2).__enter__()
     (tmp_path / "out/state.pt").write_bytes(b"PK\x03\x04 torn")
@@ -214,6 +216,44 @@ def test_a_finished_training_is_finished(trainer: Trainer, tmp_path: Path) -> No
     with trainer("restormer", steps=2) as training:
         list(training.run())
         assert [file.read_bytes() for file in finish(training)] == first
+
+
+def test_on_the_plateau_a_training_can_be_given_another_length(
+    trainer: Trainer, recipe: Path, tmp_path: Path
+) -> None:
+    flat = "lr: 4.0e-3, warm_up: 0, hold: 40, period: 60"
+    recipe.write_text(recipe.read_text().replace("lr: 4.0e-3, warm_up: 2, period: 60", flat))
+    with trainer("restormer", "whole", steps=6) as training:
+        list(training.run())
+    with trainer("restormer", "changed", steps=20, save_every=2) as training:
+        steps = training.run()
+        assert [next(steps).step for _ in range(3)] == [1, 2, 3]
+    with trainer("restormer", "changed", steps=6) as training:
+        assert [progress.step for progress in training.run()] == [3, 4, 5, 6]
+        card = describe(training)
+    whole, changed = (state_of(tmp_path / out) for out in ("whole", "changed"))
+    for part in ("network", "average"):
+        pairs = zip(tensors(whole[part]), tensors(changed[part]), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+    assert [(s["from_step"], s["of_steps"]) for s in card.sessions] == [(0, 20), (2, 6)]
+
+
+def test_a_training_can_begin_from_other_weights(trainer: Trainer) -> None:
+    with trainer("restormer", "first", steps=2) as training:
+        list(training.run())
+        weights, _ = finish(training)
+        assert describe(training).began_from == ""
+    with trainer("restormer", "second", steps=1, init=str(weights)) as training:
+        begun = {key: t.clone() for key, t in training.network.state_dict().items()}
+        list(training.run())
+        card = describe(training)
+    stored = safetensors.torch.load_file(weights)
+    assert all(torch.equal(begun[key].half(), stored[key]) for key in stored)
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() in card.began_from
+    assert card.words.endswith("begun from other weights")
+    assert all(p.requires_grad for p in training.network.parameters())
+    with pytest.raises(UsageError, match="holds a training that differs in init;"):
+        trainer("restormer", "second", steps=1).__enter__()
 
 
 def test_a_training_that_diverges_stops_and_keeps_the_state_before(

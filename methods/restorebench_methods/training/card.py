@@ -12,6 +12,7 @@ from torch import Tensor
 
 from restorebench.board_info import Info
 from restorebench.errors import WeightsError
+from restorebench.method import Weights
 from restorebench.spec import digest
 from restorebench.store import write_atomically
 from restorebench.trained import Trained
@@ -33,6 +34,8 @@ class Card(Info):
     test_images: int
     """Files of test sets that every training image was compared with."""
     seed: int
+    began_from: str = ""
+    """File, hash and training of the weights that it began from, if not from random ones."""
     steps: int
     steps_of_the_recipe: int
     crops: int
@@ -59,10 +62,11 @@ class Card(Info):
             else (f" instead of {self.steps_of_the_recipe}")
         )
         side = recipe["crop"]
+        begun = ", begun from other weights" if self.began_from else ""
         devices = ", ".join(dict.fromkeys(session["device"] for session in self.sessions))
         return (
             f"recipe {recipe['name']}, {self.steps} steps{short} of {recipe['batch']} crops of "
-            f"{side}x{side} from {data}, on {devices}"
+            f"{side}x{side} from {data}, on {devices}{begun}"
         )
 
 
@@ -103,6 +107,7 @@ def describe(training: Training) -> Card:
         data={name: one.described() for name, one in training.sets.items()},
         test_images=len(training.tests.names),
         seed=training.options.seed,
+        began_from=_begun(training.method.weights),
         steps=state.step,
         steps_of_the_recipe=training.planned,
         crops=state.step * course.recipe.batch,
@@ -110,6 +115,12 @@ def describe(training: Training) -> Card:
         sessions=state.sessions,
         validation=state.history,
     )
+
+
+def _begun(weights: Weights | None) -> str:
+    if weights is None:
+        return ""
+    return ", ".join(filter(None, [weights.file, weights.sha256, weights.training]))
 
 
 def _half(key: str, tensor: Tensor) -> Tensor:

@@ -39,6 +39,13 @@ def train(  # noqa: PLR0913 - each parameter is an option
     steps: Annotated[
         int | None, typer.Option(help="Train so long.", show_default="the recipe's length")
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights to begin from: a file, or weights that come with the method.",
+            show_default="random",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="A torch device, such as cuda:0.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Of weights, crops and degradations.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make crops.")] = 0,
@@ -61,6 +68,7 @@ def train(  # noqa: PLR0913 - each parameter is an option
         device=device,
         seed=seed,
         steps=steps,
+        init=init,
         workers=workers,
         save_every=save_every,
     )

@@ -45,6 +45,8 @@ class Options:
     seed: int = 0
     steps: int | None = None
     """In place of the recipe's length; the schedule is stretched or squeezed to fit."""
+    init: str | None = None
+    """Weights to begin from, as `load_method` takes them; drawn at random without."""
     workers: int = 0
     """Processes that make crops; 0 makes them in this one."""
     save_every: int = 200
@@ -208,6 +210,7 @@ class Training:
     def _identity(self) -> dict[str, Any]:
         """Return what must be the same for a training to go on."""
         return {
+            "init": self.method.weights.sha256 if self.method.weights else None,
             "course": self.course.digest,
             "data": {name: one.described() for name, one in self.sets.items()},
             "seed": self.options.seed,
@@ -234,15 +237,18 @@ class Training:
 
 
 def _method(course: Course, options: Options, catalog: Catalog) -> Method:
-    """Return the method with a freshly drawn network whose tensors learn as it was written."""
+    """Return the method with the network to begin from, whose tensors learn as it was written."""
     config: dict[str, Any] = course.own.config
-    method = load_method(course.method, device=options.device, catalog=catalog, **config)
+    method = load_method(
+        course.method, options.init, device=options.device, catalog=catalog, **config
+    )
     if not method.info.needs_weights:
         raise UsageError(f"{course.method} has no weights to train")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_seed(options.seed, -1))
         drawn = type(method).network_class(**config)
-    method.network.load_state_dict(drawn.state_dict())
+    if options.init is None:
+        method.network.load_state_dict(drawn.state_dict())
     learns = {name: p.requires_grad for name, p in drawn.named_parameters()}
     for name, parameter in method.network.named_parameters():
         parameter.requires_grad_(learns[name])
