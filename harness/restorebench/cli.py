@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from restorebench.commands.compare import compare
 from restorebench.commands.data import data
 from restorebench.commands.doctor import doctor
 from restorebench.commands.gate import gate
@@ -31,6 +32,7 @@ app.command()(score)
 app.command("list")(list_)
 app.command()(info)
 app.command()(report)
+app.command()(compare)
 app.command()(gate)
 app.command()(doctor)
 app.command()(profile)

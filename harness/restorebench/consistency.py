@@ -13,12 +13,11 @@ import pandas as pd
 from restorebench.board_files import write_board
 from restorebench.catalog import Catalog
 from restorebench.errors import StoreError
-from restorebench.leaderboard import Leaderboard
+from restorebench.leaderboard import BOARD, Leaderboard
 from restorebench.record import Record
 from restorebench.store import prevailing
 from restorebench.table import Style
 
-BOARD = "board.json"
 PARQUET = "records.parquet"
 
 

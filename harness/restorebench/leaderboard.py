@@ -34,6 +34,8 @@ from restorebench.record_frame import BETWEEN_FLAGS, frame_of
 from restorebench.statistics import Values, leaders
 from restorebench.store import read_json, write_atomically
 
+BOARD = "board.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -91,7 +93,7 @@ class Leaderboard:
         """
         again = "; run the same command again to write it anew"
         try:
-            info = BoardInfo.model_validate(read_json(folder / "board.json"))
+            info = BoardInfo.model_validate(read_json(folder / BOARD))
         except ValidationError as error:
             first = error.errors()[0]
             reason = ": ".join([*map(str, first["loc"]), first["msg"]])
@@ -117,7 +119,7 @@ class Leaderboard:
             safe[name] = safe[name].map(_plain)
         csv = safe.to_csv(index=False)
         return [
-            write_atomically(folder / "board.json", self.info.model_dump_json(indent=1) + "\n"),
+            write_atomically(folder / BOARD, self.info.model_dump_json(indent=1) + "\n"),
             write_atomically(folder / "records.parquet", parquet),
             write_atomically(folder / "records.csv", csv),
         ]

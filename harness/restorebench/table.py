@@ -143,7 +143,7 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
         )
         for row in rows
     ]
-    facts = _provenance(info, titles)
+    facts = provenance_of(info)
     return Table(printable(info.title), groups, tuple(rows), tuple(notes.texts), facts)
 
 
@@ -157,7 +157,7 @@ def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
     groups = [
         TableGroup(
             printable(c.title),
-            _tags(c),
+            tags_of(c),
             metrics,
             not c.extent,
             notes.add(*c.words),
@@ -218,7 +218,8 @@ def _marks(board: Leaderboard) -> _Marks:
     return found
 
 
-def _tags(column: ColumnInfo) -> tuple[str, ...]:
+def tags_of(column: ColumnInfo) -> tuple[str, ...]:
+    """Return what stands below a column's title: its count of images, its extent."""
     rest = [word for word in column.extent.split(", ") if word not in column.tag]
     return tuple(filter(None, [f"{column.tag} images", ", ".join(rest)]))
 
@@ -255,7 +256,9 @@ def _lacking(metric: MetricInfo) -> list[str]:
     return [f"{metric.title} unavailable: {metric.unavailable}"] if metric.unavailable else []
 
 
-def _provenance(info: BoardInfo, titles: dict[str, str]) -> tuple[Fact, ...]:
+def provenance_of(info: BoardInfo) -> tuple[Fact, ...]:
+    """Return what the numbers of a board rest on."""
+    titles = titles_of(info)
     facts = [
         ("Suite", f"{info.suite}, version {info.suite_version}; average: {info.average}"),
         ("Protocol", f"{info.protocol_title}; {info.protocol} ({info.protocol_hash})"),

@@ -16,7 +16,6 @@ from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.catalog import Catalog
 from restorebench.column import Column
 from restorebench.consistency import (
-    BOARD,
     Check,
     check_files,
     check_parquet,
@@ -25,7 +24,7 @@ from restorebench.consistency import (
 )
 from restorebench.data.dataset import Item
 from restorebench.errors import SetupError, StoreError
-from restorebench.leaderboard import Leaderboard
+from restorebench.leaderboard import BOARD, Leaderboard
 from restorebench.plan import Plan, Row, method_name
 from restorebench.planning import make_plans
 from restorebench.profiling import read_costs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from restorebench.comparison_table import comparison_table
@@ -21,6 +21,13 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
     if board.printed:
         text += "\n" + markdown(comparison_table(board, style), heading="##")
     return write_atomically(folder / "leaderboard.md", text)
+
+
+def render_tables(tables: Sequence[Table], file: Path, *, title: str, bibtex: str) -> Path:
+    """Write tables as one file beside ``file``, with the entry of the paper they are from."""
+    parts = [f"# {escape(title)}\n", *(markdown(table, heading="##") for table in tables)]
+    parts += [f"```bibtex\n{bibtex.strip()}\n```\n"] if bibtex else []
+    return write_atomically(file.with_name(f"{file.name}.md"), "\n".join(parts))
 
 
 def markdown(table: Table, heading: str = "#") -> str:

@@ -9,33 +9,48 @@ import typer
 
 from restorebench.commands.options import Style, TableStyle, say_failed, say_written, show
 from restorebench.console import console
+from restorebench.errors import UsageError
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to.", show_default="the run folder")
+        Path | None,
+        typer.Option("--out", "-o", help="Where to.", show_default="the run folder, if it is one"),
     ] = None,
     style: Style = TableStyle.plain,
     published: Annotated[
         bool, typer.Option("--published", help="Set what papers print beside what was measured.")
     ] = False,
 ) -> None:
-    """Write the tables of a run again, without measuring anything."""
+    """Write the tables of runs again, without measuring anything.
+
+    Methods of several runs share a table where protocol, suite and images are the same. What is
+    kept apart has a table of its own, in a folder within.
+    """
+    from rich.text import Text
+
     from restorebench.board_files import write_board
     from restorebench.catalog import Catalog
     from restorebench.comparison import beside_published
     from restorebench.comparison_table import comparison_table
-    from restorebench.leaderboard import Leaderboard
+    from restorebench.inert import printable
+    from restorebench.merging import folder_names, kept_apart, load_boards, merged
     from restorebench.terminal import print_table
 
-    catalog, board = Catalog.installed(), Leaderboard.load(folder)
-    if published:
-        board = beside_published(board, catalog)
-    written = write_board(board, out or folder, catalog, style.value)
-    show(board, style.value)
-    if published:
-        console().print()
-        print_table(comparison_table(board, style.value), console())
-    say_written(written.files)
-    raise typer.Exit(say_failed(written.failures))
+    if len(runs) > 1 and out is None:
+        raise UsageError("say where the tables of several runs go, with -o FOLDER")
+    catalog, boards, failures = Catalog.installed(), merged(load_boards(runs)), list[str]()
+    for board, name in zip(boards, folder_names(boards), strict=True):
+        if published:
+            board = beside_published(board, catalog)
+        written = write_board(board, (out or runs[0]) / name, catalog, style.value)
+        show(board, style.value)
+        if published:
+            console().print()
+            print_table(comparison_table(board, style.value), console())
+        if board is not boards[0] and (reason := kept_apart(boards[0].info, board.info)):
+            console().print(Text(printable(f"kept apart: {reason}"), "yellow"))
+        say_written(written.files)
+        failures += written.failures
+    raise typer.Exit(say_failed(failures))
