@@ -53,6 +53,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def perf(session: nox.Session) -> None:
+    """Compare times with the authors' way, in turns; print the ratios and write perf.json."""
+    install(session, "test")
+    session.run("python", "-m", "tests.perf", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Read thousands of spoilt specs, images, checkpoints and journals; print the outcomes."""
     install(session, "test")

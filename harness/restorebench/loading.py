@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from restorebench.catalog import Catalog
 from restorebench.checkpoint import load_weights
 from restorebench.data.dataset import readable
 from restorebench.errors import ConfigError, UsageError, WeightsError
+from restorebench.inference import Inference
 from restorebench.method import Method, Precision, Weights
 from restorebench.plan import Row
 from restorebench.restored import RestoredFolder
@@ -25,6 +27,7 @@ def load_method(
     device: str = "cpu",
     *,
     precision: Precision = "float32",
+    inference: Inference = "optimised",
     strict: bool = True,
     catalog: Catalog | None = None,
     **config: Any,
@@ -37,6 +40,7 @@ def load_method(
             random initialisation, which is the same every time.
         device: a torch device.
         precision: ``float32``, or the type of the autocast that the network runs under.
+        inference: ``reference`` computes the authors' way, which is slower.
         strict: whether every tensor of the network must be in the file and the other way round.
         catalog: where names are looked up; what is installed, by default.
         config: constructor keywords of the network, such as ``dim=16``. A file that
@@ -49,14 +53,15 @@ def load_method(
         DeviceError: if the device does not exist.
     """
     cls = (catalog or Catalog.installed()).method(name)
+    build = partial(cls, device=device, precision=precision, inference=inference)
     if weights is None:
-        return cls(device=device, precision=precision, **config)
+        return build(**config)
     if not cls.info.needs_weights:
         raise UsageError(f"{name} takes no weights")
     path = Path(weights).expanduser()
     trained = _trained(path, name)
     try:
-        method = cls(device=device, precision=precision, **{**trained.config, **config})
+        method = build(**{**trained.config, **config})
     except ConfigError as error:
         if config:
             raise

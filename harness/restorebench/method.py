@@ -18,6 +18,7 @@ from restorebench.errors import (
     RestoreError,
     did_you_mean,
 )
+from restorebench.inference import Inference, computing
 
 Status = Literal["baseline", "parity-proven", "reconstruction", "external"]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -103,6 +104,8 @@ class Method:
     Args:
         device: a torch device, such as ``cpu`` or ``cuda:0``.
         precision: ``float32``, or the type of the autocast that the network runs under.
+        inference: ``optimised``, or ``reference``, the authors' way: slower, and equal but for
+            rounding.
         config: keywords of the network's constructor, such as ``dim=16``.
 
     Raises:
@@ -115,19 +118,25 @@ class Method:
     network_class: ClassVar[Callable[..., nn.Module]]
 
     def __init__(
-        self, *, device: str = "cpu", precision: Precision = "float32", **config: Any
+        self,
+        *,
+        device: str = "cpu",
+        precision: Precision = "float32",
+        inference: Inference = "optimised",
+        **config: Any,
     ) -> None:
-        if precision not in get_args(Precision):
-            names = ", ".join(get_args(Precision))
-            raise ConfigError(f"precision cannot be {precision!r}. Known: {names}")
+        _check_known("precision", precision, get_args(Precision))
+        _check_known("inference", inference, get_args(Inference))
         self.device = find_device(device)
         self.precision = precision
+        self.way = inference
         self.config = config
         self.weights: Weights | None = None
         self.loaded_state: str | None = None
         """Hash of the network's tensors as they were loaded from the weights' file."""
         self.network = self._build(config).eval().requires_grad_(False).to(self.device)
-        _use_channels_last(self.network)
+        if inference == "optimised":
+            _use_channels_last(self.network)
 
     def _build(self, config: dict[str, Any]) -> nn.Module:
         parameters = inspect.signature(self.network_class).parameters
@@ -211,14 +220,17 @@ class Method:
         check_batch(x)
         multiple, minimum = self.info.size_multiple, self.info.size_minimum
         padded = reflect_to_multiple(self._in_order(x).to(self.device), multiple, minimum)
-        return padded.contiguous(memory_format=torch.channels_last)
+        optimised = self.way == "optimised"
+        layout = torch.channels_last if optimised else torch.contiguous_format
+        return padded.contiguous(memory_format=layout)
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Run what is inside without gradients, under the method's precision."""
+        """Run what is inside without gradients, in the method's precision and way."""
         dtype = getattr(torch, self.precision)
         reduced = dtype is not torch.float32
-        with torch.inference_mode(), torch.autocast(self.device.type, dtype, enabled=reduced):
+        autocast = torch.autocast(self.device.type, dtype, enabled=reduced)
+        with torch.inference_mode(), autocast, computing(self.way):
             yield
 
     def _in_order(self, x: Tensor) -> Tensor:
@@ -276,6 +288,11 @@ def reflect_to_multiple(x: Tensor, multiple: int, minimum: int = 1) -> Tensor:
             walk = torch.arange(target, device=x.device) % (2 * (size - 1))
             x = x.index_select(axis, torch.where(walk < size, walk, 2 * (size - 1) - walk))
     return x
+
+
+def _check_known(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"{name} cannot be {value!r}. Known: {', '.join(known)}")
 
 
 def _use_channels_last(network: nn.Module) -> None:

@@ -30,6 +30,7 @@ class Row:
     """SHA-256 of the weights file, ``untrained``, or ``none needed``; empty if there are none."""
     code: str
     precision: str
+    """What its numbers are computed in (`numbers_of`)."""
     device: str
     """``cpu``, or the name of the accelerator."""
     config: Mapping[str, object]
@@ -59,8 +60,11 @@ class Row:
             said += self.loaded.words()
         if self.config:
             said.append(f"not the published size: {config_text(self.config)}")
-        if self.precision != "float32":
-            said.append(f"reduced precision: {self.precision}")
+        number, _, inference = self.precision.partition(", ")
+        if number != "float32":
+            said.append(f"reduced precision: {number}")
+        if inference:
+            said.append(f"{inference}: computed as the authors' code does")
         if self.absent:
             said.append(self.absent)
         return said

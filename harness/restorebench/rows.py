@@ -15,6 +15,7 @@ from restorebench.errors import (
     SetupError,
     WeightsError,
 )
+from restorebench.inference import Inference, numbers_of
 from restorebench.loading import carried_weights, folder_row, load_method
 from restorebench.method import Card, Method, Precision
 from restorebench.plan import Row, method_name
@@ -31,6 +32,7 @@ class Options:
     limit: int | None = None
     device: str = "cpu"
     precision: Precision = "float32"
+    inference: Inference = "optimised"
     protocols: tuple[str, ...] = ("airnet",)
     """Each gives a board of its own; an image is restored once for all that allow it."""
     noise: str | None = None
@@ -67,6 +69,7 @@ def row_of(catalog: Catalog, method: str | Method | RestoredFolder, options: Opt
         name,
         device=options.device,
         precision=options.precision,
+        inference=options.inference,
         strict=options.strict,
         catalog=catalog,
     )
@@ -75,7 +78,7 @@ def row_of(catalog: Catalog, method: str | Method | RestoredFolder, options: Opt
         card=cls.info,
         weights="none needed",
         code=code_hash(cls),
-        precision=options.precision,
+        precision=numbers_of(options.precision, options.inference),
         device=device_name(options.device),
         config={},
         build=load,
@@ -99,7 +102,7 @@ def _broken_row(name: str, reason: str, options: Options) -> Row:
         card=Card(title=name, paper="unknown", status="external"),
         weights="",
         code="",
-        precision=options.precision,
+        precision=numbers_of(options.precision, options.inference),
         device=device_name(options.device),
         config={},
         build=build,
@@ -144,7 +147,7 @@ def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
         loaded=loaded,
         absent=absent,
         code=code_hash(cls),
-        precision=method.precision,
+        precision=numbers_of(method.precision, method.way),
         device=device_name(str(method.device)),
         config=method.config,
         build=lambda: method,

@@ -230,7 +230,7 @@ def _measured_again(plan: Plan, record: Record) -> Check:
 
 def tolerance(stored: Identity, now: Identity) -> float:
     """Return how far a score may move, relative to its size, or to 1 if that is smaller."""
-    if stored.precision != "float32":
+    if not stored.precision.startswith("float32"):
         return REDUCED_PRECISION
     if any(getattr(stored, field) != getattr(now, field) for field in SURROUNDINGS):
         return ELSEWHERE

@@ -12,12 +12,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from restorebench_methods.attention import banded_attention
+from restorebench_methods.bands import Band
 from restorebench_methods.layers import (
     Downsample,
     PatchEmbed,
     PreNormBlock,
     Upsample,
-    channel_attention,
     check_levels,
     depthwise,
 )
@@ -44,9 +45,13 @@ class SkipSplitAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mix the channels and, in the gate, the neighbourhoods of (B, C, H, W)."""
         # Equation 1 counts channels from 1, so its odd ones are 0, 2, 4, ... here.
-        q, k, v = self.qkv_dwconv(self.qkv(x[:, ::2])).chunk(3, dim=1)
-        attended = channel_attention(q, k, v, self.temperature)
-        return cast(Tensor, self.project_out(self.fuse(attended, self.gatedcnn(x[:, 1::2]))))
+        attending, gated = x[:, ::2], self.gatedcnn(x[:, 1::2])
+
+        def queries_keys_values(band: Band) -> tuple[Tensor, ...]:
+            return band.of(attending, self.qkv, self.qkv_dwconv).chunk(3, dim=1)
+
+        attended = banded_attention(attending, queries_keys_values, self.temperature)
+        return cast(Tensor, self.project_out(self.fuse(attended, gated)))
 
     def fuse(self, attended: Tensor, gated: Tensor) -> Tensor:
         """Join the branches, (B, C/2, H, W) each, to (B, C, H, W): cross-sigmoid, equation 2."""

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from restorebench.method import Card, Method
+from restorebench_methods import reference
 from restorebench_methods.anyir_blocks import AnyIRUNet, SkipSplitAttention, check_gate_kernel
 from restorebench_methods.layers import depthwise
+from restorebench_methods.reference import optimises
 
 
 class CalibratedGate(nn.Module):
@@ -68,6 +70,12 @@ class CalibratedGate(nn.Module):
         return self.tau * (mean + (variance + 1e-6).sqrt()).sigmoid()
 
 
+@optimises(reference.spectral_sum)
+def spectral_sum(a: Tensor, b: Tensor) -> Tensor:
+    """Return what the inverse Fourier transform of the sum of both transforms is."""
+    return a + b
+
+
 class SpatialFrequencyAttention(SkipSplitAttention):
     """Skip-split attention that weighs the cross-sigmoid with a sum in the frequency domain.
 
@@ -87,7 +95,7 @@ class SpatialFrequencyAttention(SkipSplitAttention):
         2024; channel c of the frequency part to channel c // 2 of both. That is the authors'.
         """
         spatial = self.lam * super().fuse(attended, gated)
-        frequency = (1 - self.lam) * (attended + gated)
+        frequency = (1 - self.lam) * spectral_sum(attended, gated)
         # Pixels first, as they lie in channels_last, so that no branch is copied for the sum.
         pairs = cast(Tensor, spatial.movedim(1, -1).unflatten(-1, (-1, 2)))  # B, H, W, C/2, 2
         return (pairs + frequency.movedim(1, -1).unsqueeze(-1)).flatten(-2).movedim(-1, 1)

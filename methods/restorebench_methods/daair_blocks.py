@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from restorebench_methods.attention import banded_attention
+from restorebench_methods.bands import Band, kernel
 from restorebench_methods.layers import (
     GDFN,
     LayerNorm,
     TransformerBlock,
-    channel_attention,
     depthwise,
 )
 
@@ -144,9 +145,12 @@ class ControlledAttention(nn.Module):
 
     def forward(self, x: Tensor, control: Tensor) -> Tensor:
         """Mix the channels of ``x`` (B, C, H, W), guided by ``control``, same shape."""
-        q, v = self.qv_dwconv(self.qv(x)).chunk(2, dim=1)
-        k = self.k_dwconv(self.k(control))
-        return cast(Tensor, self.project_out(channel_attention(q, k, v, self.temperature)))
+
+        def queries_keys_values(band: Band) -> tuple[Tensor, ...]:
+            q, v = band.of(x, self.qv, self.qv_dwconv).chunk(2, dim=1)
+            return q, band.of(control, self.k, self.k_dwconv), v
+
+        return banded_attention(x, queries_keys_values, self.temperature, kernel(self.project_out))
 
 
 class DaLeBlock(nn.Module):

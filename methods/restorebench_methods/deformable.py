@@ -13,11 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from restorebench_methods import reference
+from restorebench_methods.reference import optimises
+
 TAPS = 9
 # Their samples, 2.4 MB at 64 channels, stay in a CPU's cache.
 PIXELS_AT_ONCE = 1024
 
 
+@optimises(reference.deform_conv2d)
 def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     """Convolve with a kernel whose nine taps are moved and weighted anew at every pixel.
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorebench_methods.layers import LayerNorm, channel_attention, gelu_gate
+from restorebench_methods.bands import Kernel
+from restorebench_methods.layers import LayerNorm, feed_forward, mdta
 
 
 def _group_norm(dim: int, groups: int) -> nn.GroupNorm:
@@ -102,12 +103,6 @@ class Classifier(nn.Module):
         return cast(Tensor, self.conv_out(F.silu(hidden)).mean(dim=(-2, -1)))
 
 
-def convolve(x: Tensor, kernel: Tensor) -> Tensor:
-    """Convolve (1, C, H, W), keeping its size, with a kernel (out, C / groups, k, k), k odd."""
-    groups, padding = x.shape[1] // kernel.shape[1], kernel.shape[-1] // 2
-    return F.conv2d(x, kernel, padding=padding, groups=groups)
-
-
 class HyperAttention(nn.Module):
     """`MDTA` whose convolutions are handed in; only the temperature is its own."""
 
@@ -115,15 +110,9 @@ class HyperAttention(nn.Module):
         super().__init__()
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
 
-    def forward(self, x: Tensor, qkv: Tensor, qkv_dwconv: Tensor, project_out: Tensor) -> Tensor:
+    def forward(self, x: Tensor, qkv: Kernel, qkv_dwconv: Kernel, project_out: Kernel) -> Tensor:
         """Mix the channels of one image (1, C, H, W)."""
-        q, k, v = convolve(convolve(x, qkv), qkv_dwconv).chunk(3, dim=1)
-        return convolve(channel_attention(q, k, v, self.temperature), project_out)
-
-
-def feed_forward(x: Tensor, project_in: Tensor, dwconv: Tensor, project_out: Tensor) -> Tensor:
-    """Do what `GDFN` does to one image (1, C, H, W), with kernels that are handed in."""
-    return convolve(gelu_gate(convolve(convolve(x, project_in), dwconv)), project_out)
+        return mdta(x, qkv, qkv_dwconv, project_out, self.temperature)
 
 
 class HyperBlock(nn.Module):
@@ -135,7 +124,7 @@ class HyperBlock(nn.Module):
         self.attn = HyperAttention(heads)
         self.norm2 = LayerNorm(dim)
 
-    def forward(self, x: Tensor, kernels: Sequence[Tensor]) -> Tensor:
+    def forward(self, x: Tensor, kernels: Sequence[Kernel]) -> Tensor:
         """Map (1, C, H, W) to the same shape, with kernels of the shapes of `kernel_shapes`."""
         x = x + self.attn(self.norm1(x), *kernels[:3])
         return x + feed_forward(self.norm2(x), *kernels[3:])
@@ -217,5 +206,5 @@ class HyperLevel(nn.Module):
         weights = selected @ self.kernel_box  # equation 4, for all blocks at once
         for block, w in zip(self.blocks, weights, strict=True):
             parts = zip(w.split(self.sizes), self.shapes, strict=True)
-            x = block(x, [part.view(shape) for part, shape in parts])
+            x = block(x, [Kernel(part.view(shape)) for part, shape in parts])
         return x

@@ -5,17 +5,23 @@ arXiv 2111.09881), section 3. Feature maps are (B, C, H, W); all convolutions pa
 attribute names are those of the released checkpoints.
 
 Every block works in either memory layout. In ``channels_last``, where these networks are fastest,
-it stays there and makes no copies on the way.
+it stays there and makes no copies on the way. On the CPU without gradients, wide features are made
+and used up in bands of rows that fit into the cache (`bands`). What the authors' code does instead
+is in `reference`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from restorebench_methods import reference
+from restorebench_methods.attention import banded_attention
+from restorebench_methods.bands import Band, Kernel, bands, in_bands, join, kernel
+from restorebench_methods.reference import optimises
 
 MAX_BLOCKS = 1000
 
@@ -38,53 +44,13 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, H, W) along C."""
-        shape = self.body.weight.shape
-        pixels = F.layer_norm(x.movedim(1, -1), shape, self.body.weight, self.body.bias, 1e-5)
-        return pixels.movedim(-1, 1)
+        return layer_norm(x, self.body.weight, self.body.bias)
 
 
-def channel_attention(q: Tensor, k: Tensor, v: Tensor, temperature: Tensor) -> Tensor:
-    """Attention between channels: the transposed attention of MDTA (Restormer, equation 1).
-
-    ``A = softmax(q k^T * temperature)`` with q and k of unit length along the pixels, so each
-    head has a (C/h, C/h) map and the cost is linear in the number of pixels.
-
-    Args:
-        q: queries (B, C, H, W); channel ``head * C/h + i`` belongs to ``head``.
-        k: keys, same shape.
-        v: values, same shape.
-        temperature: one factor for each head, (h, 1, 1); it multiplies.
-
-    Returns:
-        ``A v`` as (B, C, H, W), in ``channels_last`` if ``v`` is, or is a slice of what is.
-    """
-    heads, size, channels_last = temperature.shape[0], q.shape[-2:], v.stride(1) == 1
-    q, k, v = (t.flatten(2).unflatten(1, (heads, -1)) for t in (q, k, v))
-    attention = (_unit_rows(q) @ _unit_rows(k).mT * temperature).softmax(dim=-1)
-    if channels_last:
-        # The same product, transposed, so that the channels of a pixel come to lie together.
-        return image_of((v.mT @ attention.mT).transpose(1, 2).flatten(2), size)
-    return cast(Tensor, (attention @ v).flatten(1, 2).unflatten(-1, size))
-
-
-def _unit_rows(t: Tensor) -> Tensor:
-    """Scale the rows of (..., pixels) to length 1, as ``F.normalize`` does.
-
-    Four times as fast in ``channels_last``, where torch's vector norm is not vectorised.
-    """
-    wide = t.to(torch.promote_types(t.dtype, torch.float32))  # half precision would overflow
-    # 1e-12 is the least length; applied to the square, it leaves a zero row a finite gradient.
-    length = wide.pow(2).sum(dim=-1, keepdim=True).clamp_min(1e-24).sqrt()
-    return (wide / length).to(t.dtype)
-
-
-def image_of(pixels: Tensor, size: Sequence[int]) -> Tensor:
-    """Return pixels (B, HW, C) as feature maps (B, C, H, W), in ``channels_last``, without a copy.
-
-    Cutting HW first matters: done last, it gives a single image the strides of neither layout,
-    and convolutions then leave ``channels_last``.
-    """
-    return cast(Tensor, pixels.unflatten(1, tuple(size))).movedim(-1, 1)
+@optimises(reference.layer_norm)
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Normalise (B, C, H, W) along C; the result lies in ``channels_last``."""
+    return F.layer_norm(x.movedim(1, -1), weight.shape, weight, bias, 1e-5).movedim(-1, 1)
 
 
 def depthwise(channels: int, kernel_size: int = 3, *, bias: bool = False) -> nn.Conv2d:
@@ -105,10 +71,22 @@ class MDTA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the channels of (B, C, H, W)."""
-        q, k, v = self.qkv_dwconv(self.qkv(x)).chunk(3, dim=1)
-        return cast(Tensor, self.project_out(channel_attention(q, k, v, self.temperature)))
+        qkv, qkv_dwconv, project_out = map(kernel, (self.qkv, self.qkv_dwconv, self.project_out))
+        return mdta(x, qkv, qkv_dwconv, project_out, self.temperature)
 
 
+def mdta(
+    x: Tensor, qkv: Kernel, qkv_dwconv: Kernel, project_out: Kernel, temperature: Tensor
+) -> Tensor:
+    """Compute `MDTA` of (B, C, H, W) with weights that are handed in."""
+
+    def queries_keys_values(band: Band) -> tuple[Tensor, ...]:
+        return band.of(x, qkv, qkv_dwconv).chunk(3, dim=1)
+
+    return banded_attention(x, queries_keys_values, temperature, project_out)
+
+
+@optimises(reference.gelu)
 def gelu(x: Tensor) -> Tensor:
     """Exact (erf) GELU of (B, C, H, W), which may be a slice of channels."""
     if x.is_cpu and x.stride(1) == 1:
@@ -117,6 +95,7 @@ def gelu(x: Tensor) -> Tensor:
     return F.gelu(x)
 
 
+@optimises(reference.gelu_gate)
 def gelu_gate(x: Tensor) -> Tensor:
     """Halve the channels: ``gelu(first half) * second half``."""
     x1, x2 = x.chunk(2, dim=1)
@@ -135,7 +114,21 @@ class GDFN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform each pixel of (B, C, H, W) with its neighbours."""
-        return cast(Tensor, self.project_out(gelu_gate(self.dwconv(self.project_in(x)))))
+        return feed_forward(x, *map(kernel, (self.project_in, self.dwconv, self.project_out)))
+
+
+def feed_forward(x: Tensor, project_in: Kernel, dwconv: Kernel, project_out: Kernel) -> Tensor:
+    """Compute `GDFN` of (B, C, H, W) with weights that are handed in."""
+    if not in_bands(x):
+        return project_out(gelu_gate(dwconv(project_in(x))))
+    hidden = project_out.weight.shape[1]
+    # Each half by itself, so that neither has to be copied before GELU, which wants whole runs.
+    halves = [(project_in.part(s), dwconv.part(s)) for s in (slice(hidden), slice(hidden, None))]
+    parts = []
+    for band in bands(x, hidden):
+        gate, passed = (band.of(x, *half) for half in halves)
+        parts.append(project_out(F.gelu(gate).mul_(passed)))
+    return join(parts)
 
 
 class PreNormBlock(nn.Module):

@@ -12,7 +12,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from restorebench_methods.layers import GDFN, MDTA, LayerNorm, channel_attention, depthwise
+from restorebench_methods.attention import banded_attention
+from restorebench_methods.bands import Band, kernel
+from restorebench_methods.layers import GDFN, MDTA, LayerNorm, depthwise
 from restorebench_methods.moce_experts import ComplexityExperts, Mixture, Routing
 
 
@@ -30,9 +32,13 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Let x (B, C, H, W) ask y, of the same shape."""
-        k, v = self.kv_dwconv(self.kv(y)).chunk(2, dim=1)
-        attended = channel_attention(self.q_dwconv(self.q(x)), k, v, self.temperature)
-        return cast(Tensor, self.project_out(attended))
+
+        def queries_keys_values(band: Band) -> tuple[Tensor, ...]:
+            k, v = band.of(y, self.kv, self.kv_dwconv).chunk(2, dim=1)
+            return band.of(x, self.q, self.q_dwconv), k, v
+
+        project_out = kernel(self.project_out)
+        return banded_attention(x, queries_keys_values, self.temperature, project_out, halo=3)
 
 
 def _norms(dim: int) -> nn.ModuleList:

@@ -13,7 +13,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from restorebench_methods.layers import Downsample, Upsample, image_of
+from restorebench_methods import reference
+from restorebench_methods.bands import image_of
+from restorebench_methods.layers import Downsample, Upsample
+from restorebench_methods.reference import optimises
 
 
 class LowRankGate(nn.Module):
@@ -37,10 +40,23 @@ class LowRankGate(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, C, H, W) times its gate."""
         channels = self.conv_C(x).unflatten(1, (self.rank, -1)).flatten(2)  # B, K, C
-        pixels = (self.conv_H(x) * self.conv_W(x)).flatten(2)  # B, K, HW
-        # A matrix product over the ranks, since (B, K, C, H, W) would be K times the features.
-        gate = pixels.transpose(1, 2) @ (channels / self.rank)
-        return x * image_of(gate, x.shape[-2:])
+        return low_rank_product(x, channels, self.conv_H(x), self.conv_W(x))
+
+
+@optimises(reference.low_rank_product)
+def low_rank_product(x: Tensor, channels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return (B, C, H, W) times the mean over k of the outer products of three vectors.
+
+    Args:
+        x: features.
+        channels: (B, K, C).
+        rows: (B, K, H, 1).
+        columns: (B, K, 1, W).
+    """
+    pixels = (rows * columns).flatten(2)  # B, K, HW
+    # A matrix product over the ranks, since (B, K, C, H, W) would be K times the features.
+    gate = pixels.transpose(1, 2) @ (channels / channels.shape[1])
+    return x * image_of(gate, x.shape[-2:])
 
 
 def _projector(dim: int, out: int, size: tuple[int | None, int | None]) -> nn.Sequential:

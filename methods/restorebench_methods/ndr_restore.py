@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from restorebench.method import Card, Method
+from restorebench_methods.bands import image_of
 from restorebench_methods.layers import (
     Downsample,
     Upsample,
     check_levels,
-    image_of,
     transformer_level,
 )
 from restorebench_methods.ndr_degrad import DegradationNet, Injection

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from restorebench_methods.attention import channel_attention
+from restorebench_methods.bands import image_of
 from restorebench_methods.layers import (
     GDFN,
     MDTA,
@@ -14,9 +16,7 @@ from restorebench_methods.layers import (
     LayerNorm,
     TransformerBlock,
     Upsample,
-    channel_attention,
     gelu_gate,
-    image_of,
 )
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]

@@ -143,7 +143,6 @@ def test_the_macs_are_those_of_the_reference_and_of_the_gates(golden: Golden) ->
         at_224 = golden.facts(name, "complexity.json")["results"]["1x3x224x224"]
         theirs = at_224["torch_FlopCounterMode_MACs"]
         assert ours == theirs - second + gate_macs(48), name
-    assert gate_macs(48) == 134_873_088  # what test_networks.py adds
 
 
 @pytest.mark.parametrize("key", KEYS)

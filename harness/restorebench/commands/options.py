@@ -37,6 +37,13 @@ class Precision(StrEnum):
     float16 = "float16"
 
 
+class Inference(StrEnum):
+    """How networks compute."""
+
+    optimised = "optimised"
+    reference = "reference"
+
+
 class TableStyle(StrEnum):
     """How tables print numbers."""
 
@@ -82,6 +89,9 @@ Device = Annotated[str, typer.Option(help="A torch device, such as cuda:0.")]
 PrecisionChoice = Annotated[Precision, typer.Option(help="Autocast type.")]
 Batch = Annotated[
     int, typer.Option(help="Restore up to N successive images of one size at once.", metavar="N")
+]
+InferenceChoice = Annotated[
+    Inference, typer.Option(help="reference: as the authors' code does, slower; marked.")
 ]
 Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]
 
