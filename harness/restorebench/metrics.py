@@ -10,12 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from restorebench.errors import ImageError
+from restorebench.similarity import GAUSS11, GAUSS11_SAMPLE, UNIFORM7, Window, similarity
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Rows of an image that SSIM works on at once: they and what is made of them fit into a cache.
+ROWS = 16
 
 Float = NDArray[np.float32]
 
@@ -37,6 +44,8 @@ class Metric:
     higher_is_better: bool
     score: Callable[..., float]
     """``score(restored, clean)``; just ``score(restored)`` without a target."""
+    of_tensors: Callable[..., float] | None = None
+    """The same of tensors on a GPU, to 1e-6, if it can be computed there."""
     needs_target: bool = True
     """False for a no-reference metric."""
     unavailable: Callable[[], str | None] = _available
@@ -114,7 +123,7 @@ def ssim_uniform7(restored: Float, clean: Float) -> float:
         scikit-image's defaults, which the AirNet family reports. Not comparable with the Gaussian
         11x11 window of Wang et al. (2004), which gives up to 0.03 less.
     """
-    return _ssim(restored, clean)
+    return _ssim(restored, clean, UNIFORM7)
 
 
 def ssim_gauss11_sample(restored: Float, clean: Float) -> float:
@@ -134,7 +143,7 @@ def ssim_gauss11_sample(restored: Float, clean: Float) -> float:
     Source:
         scikit-image with ``gaussian_weights=True``, which MoCE-IR's test script reports.
     """
-    return _ssim(restored, clean, gaussian_weights=True)
+    return _ssim(restored, clean, GAUSS11_SAMPLE)
 
 
 def ssim_gauss11(restored: Float, clean: Float) -> float:
@@ -154,12 +163,7 @@ def ssim_gauss11(restored: Float, clean: Float) -> float:
         Wang et al., Image Quality Assessment, TIP 2004, with its ``ssim_index.m``; the same in
         BasicSR, NDR-Restore and Restormer.
     """
-    return _ssim(
-        restored.astype(np.float64),
-        clean.astype(np.float64),
-        gaussian_weights=True,
-        use_sample_covariance=False,
-    )
+    return _ssim(restored, clean, GAUSS11)
 
 
 def ssim_matlab3d(restored: Float, clean: Float) -> float:
@@ -198,17 +202,14 @@ def ssim_matlab3d(restored: Float, clean: Float) -> float:
     return float(np.mean(luminance * (2 * covariance + c2) / (variances + c2)))
 
 
-def _ssim(restored: NDArray[Any], clean: NDArray[Any], **window: bool) -> float:
-    from skimage.metrics import structural_similarity  # heavy, and not needed to name metrics
-
+def _ssim(restored: Float, clean: Float, window: Window) -> float:
     _check_shapes("SSIM", restored, clean)
-    side = 11 if window else 7
-    if min(restored.shape[:2]) < side:
+    if min(restored.shape[:2]) < window.side:
         raise ImageError(
-            f"SSIM needs images of at least {side}x{side} pixels, "
+            f"SSIM needs images of at least {window.side}x{window.side} pixels, "
             f"got {restored.shape[1]}x{restored.shape[0]}"
         )
-    return float(structural_similarity(restored, clean, data_range=1, channel_axis=-1, **window))
+    return similarity(restored.astype(np.float64), clean.astype(np.float64), window, ROWS)
 
 
 def _check_shapes(name: str, restored: NDArray[Any], clean: NDArray[Any]) -> None:
@@ -216,27 +217,45 @@ def _check_shapes(name: str, restored: NDArray[Any], clean: NDArray[Any]) -> Non
         raise ImageError(f"{name} of {restored.shape} against {clean.shape}: the shapes must agree")
 
 
-def _psnr(score: Callable[[Float, Float], float]) -> Metric:
+def _psnr_of_tensors(restored: Tensor, clean: Tensor) -> float:
+    error = float((restored - clean).square().double().mean())
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def _ssim_of_tensors(window: Window) -> Callable[[Tensor, Tensor], float]:
+    return lambda restored, clean: similarity(restored.double(), clean.double(), window)
+
+
+def _psnr(
+    score: Callable[[Float, Float], float], of_tensors: Callable[..., float] | None = None
+) -> Metric:
     return Metric(
         title="PSNR",
         unit="dB",
         digits=2,
         higher_is_better=True,
         score=score,
+        of_tensors=of_tensors,
         tolerance=0.02,
         grave=0.2,
     )
 
 
-def _similarity(score: Callable[[Float, Float], float]) -> Metric:
+def _similarity(score: Callable[[Float, Float], float], window: Window | None = None) -> Metric:
     return Metric(
-        title="SSIM", unit="", digits=4, higher_is_better=True, score=score, tolerance=0.0005
+        title="SSIM",
+        unit="",
+        digits=4,
+        higher_is_better=True,
+        score=score,
+        of_tensors=_ssim_of_tensors(window) if window else None,
+        tolerance=0.0005,
     )
 
 
-PSNR = _psnr(psnr)
+PSNR = _psnr(psnr, _psnr_of_tensors)
 PSNR_FLOAT32 = _psnr(psnr_float32)
-SSIM_UNIFORM7 = _similarity(ssim_uniform7)
-SSIM_GAUSS11_SAMPLE = _similarity(ssim_gauss11_sample)
-SSIM_GAUSS11 = _similarity(ssim_gauss11)
+SSIM_UNIFORM7 = _similarity(ssim_uniform7, UNIFORM7)
+SSIM_GAUSS11_SAMPLE = _similarity(ssim_gauss11_sample, GAUSS11_SAMPLE)
+SSIM_GAUSS11 = _similarity(ssim_gauss11, GAUSS11)
 SSIM_MATLAB3D = _similarity(ssim_matlab3d)

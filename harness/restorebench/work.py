@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,12 +19,17 @@ from restorebench.errors import BenchError, CellError, ImageError, MethodBuildEr
 from restorebench.flags import flags_of
 from restorebench.image import centre_crop
 from restorebench.method import Method
+from restorebench.metrics import Metric
 from restorebench.noise import degrade
 from restorebench.plan import Plan, Row
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
 
 Float = NDArray[np.float32]
+# With numbers of 64 bits, which metrics need; Apple's have none.
+GPUS = {"cuda"}
+CPU = torch.device("cpu")
+
 Restorer = Method | RestoredFolder | BenchError
 """What restores: a method, a folder of images restored elsewhere, or why there is neither."""
 
@@ -53,6 +59,8 @@ class Work:
     """H x W x 3, or ``None`` where the set has no targets."""
     restored: Float | None = None
     """H x W x 3, as the method returned it."""
+    device: torch.device = CPU
+    """Where it was restored."""
     seconds: float | None = None
     batch: int = 1
     """How many images were restored at once."""
@@ -103,13 +111,22 @@ def restore(works: Sequence[Work], restorer: Restorer) -> list[Work]:
             return [one for work in works for one in restore([work], restorer)]
         return [replace(work, error=error) for work in works]
     return [
-        replace(work, restored=image, seconds=seconds / len(works), batch=len(works))
+        replace(
+            work,
+            restored=image,
+            device=restorer.device,
+            seconds=seconds / len(works),
+            batch=len(works),
+        )
         for work, image in zip(works, images, strict=True)
     ]
 
 
 def score(work: Work) -> list[Record]:
-    """Return the records of a restored image, or of why there is none."""
+    """Return the records of a restored image, or of why there is none.
+
+    Metrics that can be computed on a GPU are computed there if the method ran there.
+    """
     if work.error is not None:
         return [_failed(one.record, work.error) for one in work.pending]
     if not work.pending:
@@ -127,7 +144,7 @@ def score(work: Work) -> list[Record]:
     records = []
     for one in work.pending:
         try:
-            scores = _scores(one.plan, work.restored, work.clean)
+            scores = _scores(one.plan, work)
         except Exception as error:  # metrics are foreign code
             records.append(_failed(one.record, error))
         else:
@@ -173,17 +190,29 @@ def _failed(record: Record, error: Exception) -> Record:
     return record.model_copy(update={"error": readable(reason)})
 
 
-def _scores(plan: Plan, restored: Float, clean: Float | None) -> dict[str, float]:
-    seen = plan.protocol.seen(restored)
-    target = None if clean is None else plan.protocol.seen(clean)
+def _scores(plan: Plan, work: Work) -> dict[str, float]:
+    images = [plan.protocol.seen(x) for x in (work.restored, work.clean) if x is not None]
+    tensors = _on_gpu(images, work.device)
     scores = {}
     for name in plan.computable:
-        metric = plan.metrics[name]
-        score = float(metric.score(seen, target) if metric.needs_target else metric.score(seen))
+        score = _score(plan.metrics[name], images, tensors)
         if math.isnan(score):
-            raise ImageError(f"{metric.title} of this image is not a number")
+            raise ImageError(f"{plan.metrics[name].title} of this image is not a number")
         scores[name] = score
     return scores
+
+
+def _score(metric: Metric, images: Sequence[Float], tensors: Sequence[torch.Tensor]) -> float:
+    if tensors and metric.of_tensors is not None:
+        with suppress(torch.OutOfMemoryError):  # the network may need it all
+            return metric.of_tensors(*tensors)
+    return float(metric.score(*images if metric.needs_target else images[:1]))
+
+
+def _on_gpu(images: Sequence[Float], device: torch.device) -> list[torch.Tensor]:
+    with suppress(torch.OutOfMemoryError):
+        return [torch.from_numpy(image).to(device) for image in images if device.type in GPUS]
+    return []
 
 
 def _restored(method: Method, degraded: Float) -> tuple[Float, float]:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from restorebench.errors import ImageError
+from restorebench.image import read_image
 from restorebench.metrics import (
+    PSNR,
+    SSIM_GAUSS11,
+    SSIM_GAUSS11_SAMPLE,
+    SSIM_UNIFORM7,
+    Metric,
     psnr,
     psnr_float32,
     ssim_gauss11,
@@ -33,6 +41,60 @@ def test_psnr_is_scikit_images(seed: int, strength: float) -> None:
     assert psnr(restored, clean) == pytest.approx(
         peak_signal_noise_ratio(clean, restored, data_range=1), abs=1e-9
     )
+
+
+WINDOWS = [
+    (SSIM_UNIFORM7, {}),
+    (SSIM_GAUSS11_SAMPLE, {"gaussian_weights": True}),
+    (SSIM_GAUSS11, {"gaussian_weights": True, "use_sample_covariance": False}),
+]
+
+
+def of_tensors(metric: Metric, *images: np.ndarray) -> float:
+    assert metric.of_tensors is not None
+    return metric.of_tensors(*map(torch.from_numpy, images))
+
+
+@pytest.mark.parametrize(("metric", "window"), WINDOWS)
+@given(
+    seed=st.integers(0, 1000),
+    strength=st.floats(0.001, 0.5),
+    height=st.integers(11, 50),
+    width=st.integers(11, 50),
+    channels=st.sampled_from([1, 3]),
+)
+def test_ssim_is_scikit_images(
+    metric: Metric,
+    window: dict[str, bool],
+    seed: int,
+    strength: float,
+    height: int,
+    width: int,
+    channels: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    # Flat parts, too, where a covariance is the small difference of large numbers.
+    clean = np.repeat(rng.random((height, 1, channels)), width, axis=1)
+    noise = strength * rng.standard_normal(clean.shape)
+    images = [np.clip(clean + noise, 0, 1).astype("f4"), clean.astype("f4")]
+    doubles = [image.astype(np.float64) for image in images]
+    expected = structural_similarity(*doubles, data_range=1, channel_axis=-1, **window)
+    assert metric.score(*images) == pytest.approx(expected, abs=1e-9)
+    assert of_tensors(metric, *images) == pytest.approx(expected, abs=1e-9)
+
+
+def test_on_real_images_metrics_are_scikit_images_in_its_own_precision(real_data: Path) -> None:
+    for path in sorted((real_data / "test/derain/Rain100L/input").iterdir())[:4]:
+        target = next((path.parent.parent / "target").glob(path.name))
+        pixels = [read_image(p) for p in (path, target)]
+        images = [p.astype(np.float32) / np.float32(255) for p in pixels]
+        expected = peak_signal_noise_ratio(images[1], images[0], data_range=1)
+        assert PSNR.score(*images) == pytest.approx(expected, abs=1e-6)
+        assert of_tensors(PSNR, *images) == pytest.approx(expected, abs=1e-6)
+        for metric, window in WINDOWS:
+            expected = structural_similarity(*images, data_range=1, channel_axis=-1, **window)
+            assert metric.score(*images) == pytest.approx(expected, abs=1e-6)
+            assert of_tensors(metric, *images) == pytest.approx(expected, abs=1e-6)
 
 
 def test_identical_images_have_infinite_psnr_and_an_ssim_of_one() -> None:

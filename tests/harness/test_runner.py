@@ -228,6 +228,32 @@ def test_a_batch_that_fails_is_restored_image_by_image(
     assert [(r.error, r.batch) for r in records] == [(None, 1)] * 6
 
 
+@pytest.mark.parametrize("room", [True, False])
+def test_metrics_are_computed_where_the_method_ran_if_there_is_room(
+    room: bool, suite: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+
+    def watched(*tensors: Tensor) -> float:
+        called.append([tuple(t.shape) for t in tensors])
+        if not room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        assert psnr.of_tensors is not None
+        return psnr.of_tensors(*tensors)
+
+    plan = planned(suite, root, Toy())
+    psnr = plan.metrics["psnr"]
+    plan = replace(plan, metrics={**plan.metrics, "psnr": replace(psnr, of_tensors=watched)})
+    found = []
+    for gpus in (set[str](), {"cpu"}):  # the CPU stands in for a GPU that is not here
+        monkeypatch.setattr("restorebench.work.GPUS", gpus)
+        with Store(tmp_path / str(len(gpus)), "test") as store:
+            found.append([r.scores for r in measure([plan], store)])
+    assert called == [[(rows, 64, 3)] * 2 for rows in (48, 32, 48, 48, 48, 48)]
+    for here, there in zip(*found, strict=True):
+        assert there == pytest.approx(here, abs=1e-6)
+
+
 def test_a_batch_of_none_is_refused(suite: Path, root: Path) -> None:
     with pytest.raises(UsageError, match="batch must be at least 1"):
         make_plans(Catalog.installed(), str(suite), ["identity"], Options(data_root=root, batch=0))

@@ -1,0 +1,113 @@
+"""Structural similarity in a sliding window, on arrays of numpy or torch alike.
+
+Nothing here but slices and arithmetic, so the same lines run on the CPU and on a GPU. Images are
+two-dimensional, H x (W C) with the channels of a pixel beside one another: a window's neighbour is
+C columns away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import exp
+from typing import Any, TypeAlias
+
+Array: TypeAlias = Any
+"""A numpy array or a torch tensor, float64: no type stands for both and their operators."""
+
+C1, C2 = 0.01**2, 0.03**2
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A separable window, and how it estimates a variance."""
+
+    side: int
+    mean: Callable[[Array, int], Array]
+    """Weighted mean of ``side`` values of every row, each some columns from the last."""
+    sample: bool
+    """Whether covariances are of a sample, as if all pixels of the window weighed the same."""
+
+
+def similarity(x: Array, y: Array, window: Window, rows: int = 0) -> float:
+    """Return the mean structural similarity over all places where the window fits.
+
+    Args:
+        x: H x W x C in [0, 1], float64.
+        y: the other image, same shape.
+        window: both sides of the images are at least its own.
+        rows: how many rows are worked on at once, so that they stay in a cache; 0 for all.
+
+    Returns:
+        The mean over channels and places.
+
+    Source:
+        Wang et al., Image Quality Assessment, TIP 2004, with K1 = 0.01 and K2 = 0.03.
+    """
+    height, width, channels = x.shape
+    inner = height - window.side + 1
+    x, y = x.reshape(height, -1), y.reshape(height, -1)
+    total: float = 0.0
+    for top in range(0, inner, rows or inner):
+        strip = slice(top, min(top + (rows or inner), inner) + window.side - 1)
+        total += float(_map(x[strip], y[strip], window, channels).sum())
+    return total / float(inner * (width - window.side + 1) * channels)
+
+
+def _map(x: Array, y: Array, window: Window, channels: int) -> Array:
+    # Sum and difference need four filters, where the two images need five.
+    sums, differences = x + y, x - y
+    mean_sum, mean_difference = (_mean(z, window, channels) for z in (sums, differences))
+    sums *= sums
+    differences *= differences
+    power_sum, power_difference = (_mean(z, window, channels) for z in (sums, differences))
+    mean_sum *= mean_sum
+    mean_difference *= mean_difference
+    power_sum -= mean_sum
+    power_difference -= mean_difference
+    # Covariances of a sample are larger by n / (n - 1).
+    half = 0.5 * (window.side**2 / (window.side**2 - 1) if window.sample else 1.0)
+    luminance = ((mean_sum - mean_difference) * 0.5 + C1) / (
+        (mean_sum + mean_difference) * 0.5 + C1
+    )
+    luminance *= (power_sum - power_difference) * half + C2
+    luminance /= (power_sum + power_difference) * half + C2
+    return luminance
+
+
+def _mean(z: Array, window: Window, channels: int) -> Array:
+    """Return the window's mean at every place where it fits."""
+    # One row after the other is so many columns, if the rows lie end to end.
+    columns = z.shape[-1]
+    down = window.mean(z.reshape(1, -1), columns).reshape(-1, columns)
+    return window.mean(down, channels)
+
+
+def _uniform7(z: Array, step: int) -> Array:
+    length = z.shape[-1] - 6 * step
+    pairs = z[:, : 4 * step + length] + z[:, step : 5 * step + length]
+    total = pairs[:, :length] + pairs[:, 2 * step : 2 * step + length]
+    total += pairs[:, 4 * step :]
+    total += z[:, 6 * step :]
+    total *= 1 / 7
+    return total
+
+
+def _gaussian11(z: Array, step: int) -> Array:
+    length = z.shape[-1] - 10 * step
+    total = z[:, 5 * step : 5 * step + length] * GAUSSIAN[5]
+    for i, weight in enumerate(GAUSSIAN[:5]):
+        near, far = i * step, (10 - i) * step
+        total += (z[:, near : near + length] + z[:, far : far + length]) * weight
+    return total
+
+
+def _gaussian(side: int, sigma: float) -> tuple[float, ...]:
+    weights = [exp(-((i - side // 2) ** 2) / (2 * sigma**2)) for i in range(side)]
+    return tuple(weight / sum(weights) for weight in weights)
+
+
+GAUSSIAN = _gaussian(11, 1.5)
+UNIFORM7 = Window(7, _uniform7, sample=True)
+GAUSS11_SAMPLE = Window(11, _gaussian11, sample=True)
+GAUSS11 = Window(11, _gaussian11, sample=False)
