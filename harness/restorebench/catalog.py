@@ -53,6 +53,7 @@ GROUPS = {
     "published": "record of published values",
     "table_renderers": "table renderer",
     "references": "file of references",
+    "executors": "executor",
 }
 """What names stand for, and the word for one of them."""
 S = TypeVar("S", bound=Spec)
@@ -124,6 +125,10 @@ class Catalog:
         """Return the renderer called ``name``: of boards, or of another group."""
         found: Callable[..., Any] = self._load(group, name)
         return found
+
+    def executor(self, name: str) -> Any:
+        """Return the class of the executor called ``name``."""
+        return self._load("executors", name)
 
     def protocol(self, name: str, noise: str | None = None) -> Protocol:
         """Return a protocol by name or YAML path, with its own noise scheme or another.

@@ -12,6 +12,7 @@ from restorebench.commands.names import info, list_
 from restorebench.commands.profile import profile
 from restorebench.commands.report import report
 from restorebench.commands.run import run
+from restorebench.commands.scale import collect, plan, status, work
 from restorebench.commands.score import score
 from restorebench.commands.verify import verify
 from restorebench.console import fail, run_app
@@ -28,6 +29,10 @@ app = typer.Typer(
     "4 environment (data, weights, device), 5 nothing selected, 130 interrupted.",
 )
 app.command()(run)
+app.command()(plan)
+app.command()(work)
+app.command()(status)
+app.command()(collect)
 app.command()(score)
 app.command("list")(list_)
 app.command()(info)

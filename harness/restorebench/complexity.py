@@ -65,8 +65,8 @@ def complexity(method: Method, side: int = SIDE) -> Complexity:
         # What is counted is the network as written down, not the shortest way to its output.
         with computing("reference"):
             touched = _touched(network, side)
-            countable = _countable(network, side)
-            counts = {"torch": _by_torch(*countable), "ptflops": _by_ptflops(*countable)}
+            shapes = countable(network, side)
+            counts = {"torch": _by_torch(*shapes), "ptflops": _by_ptflops(*shapes)}
             counts["fvcore"], uncounted = _by_fvcore(network, side)
     except Exception as error:  # a network is foreign code
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -93,7 +93,7 @@ def parameters(method: Method) -> int:
 def macs(method: Method, side: int = SIDE) -> int:
     """Return the multiply-accumulates of convolutions and matrix products, as torch counts them."""
     with computing("reference"):
-        return _by_torch(*_countable(method.network, side))
+        return _by_torch(*countable(method.network, side))
 
 
 class _Touched(TorchFunctionMode):
@@ -134,7 +134,7 @@ def _device(network: nn.Module) -> torch.device:
     return next((p.device for p in network.parameters()), torch.device("cpu"))
 
 
-def _countable(network: nn.Module, side: int) -> tuple[nn.Module, Tensor]:
+def countable(network: nn.Module, side: int) -> tuple[nn.Module, Tensor]:
     """Return a network and an input that are shapes alone, where the cost depends on no value."""
     meta = deepcopy(network).to("meta")
     x = torch.empty(1, 3, side, side, device="meta")

@@ -118,6 +118,11 @@ class Plan:
         )
         return replace(self, rows=rows, columns=columns)
 
+    def on(self, device: str) -> Plan:
+        """Return the same plan for a device of that name, which need not be here."""
+        rows = tuple(replace(row, device=device) for row in self.rows)
+        return replace(self, rows=rows, device=device)
+
     def identity(self, row: Row, column: Column, item: Item) -> Identity:
         """Return everything that the score of one image depends on."""
         return Identity(

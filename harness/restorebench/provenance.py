@@ -52,7 +52,14 @@ def _packages(names: tuple[str, ...], metrics: Iterable[Metric]) -> tuple[str, .
 def describe_session(
     session: str, started: str, device: str, metrics: Iterable[Metric] = ()
 ) -> dict[str, Any]:
-    """Return what a manifest says of one session: where, with what and by which command."""
+    """Return what a manifest says of one session: where, with what and by which command.
+
+    Args:
+        session: its name.
+        started: when, in ISO 8601.
+        device: the device's own name.
+        metrics: what scores.
+    """
     import torch
 
     used = list(metrics)
@@ -66,7 +73,7 @@ def describe_session(
         "environment": environment_hash(used),
         "platform": platform.platform(),
         "host": platform.node(),
-        "device": device_name(device),
+        "device": device,
         "threads": torch.get_num_threads(),
         "cpu_count": os.cpu_count(),
         "commit": source_commit(),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from restorebench.errors import StoreError
 from restorebench.plan import Plan
-from restorebench.provenance import describe_session
+from restorebench.provenance import describe_session, device_name
 from restorebench.store import read_json, write_atomically
 
 
@@ -37,7 +37,10 @@ def add_session(
     metrics = [metric for p in plans for metric in p.metrics.values()]
     described = {
         **describe_session(
-            session, started.isoformat(timespec="seconds"), asked["device"], metrics
+            session,
+            started.isoformat(timespec="seconds"),
+            device_name(asked["device"]),
+            metrics,
         ),
         "asked": {**asked, "methods": [row.label for row in plan.rows]},
         "suite": f"{plan.suite.name}@{plan.suite.version}",
@@ -45,6 +48,28 @@ def add_session(
         "data": {column.task.name: column.fingerprint for column in plan.columns},
         "weights": {row.label: row.weights or row.absent for row in plan.rows},
     }
-    sessions: list[dict[str, Any]] = [*earlier, described]
+    return _written(path, [*earlier, described])
+
+
+def add_workers(
+    out: Path, workers: Sequence[Mapping[str, Any]], device: str, name: str
+) -> list[dict[str, Any]]:
+    """Say in the newest session's entry who measured for it; return all sessions.
+
+    Args:
+        out: the run folder.
+        workers: where and with what they measured.
+        device: what they were asked to measure on.
+        name: that device's own name.
+    """
+    path = out / "manifest.json"
+    *earlier, newest = read_sessions(path)
+    asked = {**newest["asked"], "device": device}
+    return _written(
+        path, [*earlier, {**newest, "device": name, "asked": asked, "workers": list(workers)}]
+    )
+
+
+def _written(path: Path, sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     write_atomically(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
     return sessions

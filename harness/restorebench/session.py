@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from restorebench.allocator import keep_freed_memory
 from restorebench.board_files import Written, write_board
@@ -19,7 +21,7 @@ from restorebench.profiling import Profile, costs_of, measure_costs, read_costs
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
 from restorebench.rows import OPTIONS, Options
-from restorebench.run_manifest import add_session
+from restorebench.run_manifest import add_session, add_workers
 from restorebench.runner import measure
 from restorebench.store import Store
 from restorebench.suite import Suite
@@ -56,6 +58,8 @@ class Session:
         """One for each protocol."""
         self.out = (out or Path("runs") / self.plans[0].suite.name).expanduser()
         self._records: list[Record] = []
+        self.missing = 0
+        """How many records of the plan were not there to be gathered."""
 
     @property
     def total(self) -> int:
@@ -71,10 +75,7 @@ class Session:
         """
         self._records = []
         keep_freed_memory()
-        started = datetime.now(UTC)
-        with Store(self.out, f"{started:%Y%m%dT%H%M%S}-{os.getpid()}") as store:
-            asked = {"suite": self._asked, **OPTIONS.dump_python(self.options, mode="json")}
-            self._sessions = add_session(self.out, store.session, started, self.plans, asked)
+        with self.opened() as store:
             keep = Pictures(self.out).keep if self.options.pictures else keep_nothing
             for record in measure(self.plans, store, keep, self.options.batch):
                 self._records.append(record)
@@ -93,6 +94,40 @@ class Session:
         if self.options.costs:
             rows = [row for row in self.plans[0].rows if row.absent is None]
             yield from measure_costs(rows, Profile(latency=True), self.out)
+
+    @contextmanager
+    def opened(self) -> Iterator[Store]:
+        """Hold the run folder, with this session in its manifest.
+
+        Raises:
+            OutputFolderError: if the run folder cannot be written.
+            StoreError: if another process is writing to it.
+        """
+        started = datetime.now(UTC)
+        with Store(self.out, f"{started:%Y%m%dT%H%M%S}-{os.getpid()}") as store:
+            asked = {"suite": self._asked, **OPTIONS.dump_python(self.options, mode="json")}
+            self._sessions = add_session(self.out, store.session, started, self.plans, asked)
+            yield store
+
+    def gather(
+        self, stored: Mapping[str, Record], workers: Sequence[Mapping[str, Any]], device: str
+    ) -> None:
+        """Take the records of the plan that others have measured; what is not there is missing.
+
+        Args:
+            stored: records by key.
+            workers: what the manifest says of those who measured them.
+            device: what they were asked to measure on.
+        """
+        self._sessions = add_workers(self.out, workers, device, self.plans[0].device)
+        keys = [
+            plan.identity(row, column, item).key
+            for plan in self.plans
+            for row, column in plan.cells()
+            for item in column.chosen
+        ]
+        self._records = [stored[key] for key in keys if key in stored]
+        self.missing = len(keys) - len(self._records)
 
     def finish(self, style: Style = "plain") -> list[Written]:
         """Write each protocol's board and every installed renderer's file.

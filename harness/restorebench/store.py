@@ -191,17 +191,29 @@ def read_records(folder: Path) -> Iterator[Record]:
         StoreError: if a line that was written in full is no record, or not the one that its key
             was made for.
     """
+    return new_records(folder, {})
+
+
+def new_records(folder: Path, seen: dict[Path, int]) -> Iterator[Record]:
+    """Yield the records that a run folder got since it was read last, as `read_records` does.
+
+    Args:
+        folder: the run folder.
+        seen: lines read of each journal; brought up to date.
+    """
     for path in _journals(folder):
-        yield from _read_journal(path)
+        for record in _read_journal(path, seen.get(path, 0)):
+            seen[path] = seen.get(path, 0) + 1
+            yield record
 
 
-def _read_journal(path: Path) -> Iterator[Record]:
+def _read_journal(path: Path, seen: int) -> Iterator[Record]:
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror})") from error
     # Each line ends in a newline, so what follows the last one is a torn line or nothing.
-    for number, line in enumerate(lines[:-1], 1):
+    for number, line in enumerate(lines[seen:-1], seen + 1):
         try:
             record = Record.model_validate_json(line)
         except ValidationError as error:

@@ -93,6 +93,16 @@ Batch = Annotated[
 InferenceChoice = Annotated[
     Inference, typer.Option(help="reference: as the authors' code does, slower; marked.")
 ]
+Workers = Annotated[int, typer.Option(min=1, help="How many bundles are measured at a time.")]
+BundleSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="How long a bundle should take.", show_default="what suits the executor"
+    ),
+]
+Rounds = Annotated[
+    int, typer.Option(min=1, help="How often an image is tried that no worker came back with.")
+]
 Style = Annotated[TableStyle, typer.Option(help="plain: SSIM 0.9123; paper: .912")]
 
 

@@ -10,6 +10,7 @@ import typer
 from restorebench.commands.options import (
     INCOMPLETE,
     Batch,
+    BundleSeconds,
     Data,
     DataChoice,
     DataRoot,
@@ -24,9 +25,11 @@ from restorebench.commands.options import (
     Precision,
     PrecisionChoice,
     Protocols,
+    Rounds,
     Style,
     TableStyle,
     Untrained,
+    Workers,
     importable,
     measure,
     say_failed,
@@ -69,13 +72,39 @@ def run(  # noqa: PLR0913 - each parameter is an option
     inference: InferenceChoice = Inference.optimised,
     pictures: Pictures = True,
     batch: Batch = 1,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            help="Who measures: local, ray, slurm, or hand (anyone, by `restorebench work`).",
+            show_default="this process, without bundles",
+        ),
+    ] = None,
+    workers: Workers = 1,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE for the executor. Repeatable."),
+    ] = None,
+    bundle_seconds: BundleSeconds = None,
+    rounds: Rounds = 3,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="End once bundles are handed over; then collect.")
+    ] = False,
+    only_plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what it will cost, as `restorebench plan`.")
+    ] = False,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --plan: a run whose times correct the prediction. Repeatable."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/SUITE")] = None,
     style: Style = TableStyle.plain,
     plugin: Plugins = None,
 ) -> None:
     """Score methods on a suite; the same command goes on where a run was stopped."""
     from restorebench.catalog import Catalog
+    from restorebench.commands.handing import handed_over, settings_from, show_plan
     from restorebench.rows import Options
+    from restorebench.scale.order import Order
     from restorebench.session import Session
 
     catalog = Catalog.installed(plugin or ())
@@ -96,6 +125,27 @@ def run(  # noqa: PLR0913 - each parameter is an option
         costs=costs,
         batch=batch,
     )
+    if only_plan or executor is not None:
+        order = Order(
+            session="",
+            suite=suite,
+            methods=tuple(methods),
+            options=options,
+            plugins=tuple(plugin or ()),
+            here=Path.cwd(),
+            executor=executor or "hand",
+            workers=workers,
+            settings=settings_from(setting or ()),
+            bundle_seconds=bundle_seconds,
+            rounds=rounds,
+        )
+        if only_plan:
+            show_plan(order, out, earlier or (), catalog)
+            return
+        session, code = handed_over(order, out, catalog, detach=detach)
+        if detach:
+            return
+        raise typer.Exit(max(code, finish(session, style, demanded=method is not None)))
     session = Session(suite, methods, options, out, catalog)
     measure(session)
     code = _measure_costs(session)
