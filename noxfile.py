@@ -18,6 +18,7 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "lint", "types"]
 
 CONSTRAINTS = ("-c", "constraints.txt")
+BROWSER = next(filter(shutil.which, ("chromium", "google-chrome", "chromium-browser")), None)
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -45,8 +46,8 @@ def regress(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests."""
-    install(session, "test")
+    """Run all tests; those of pages, too, if there is a browser."""
+    install(session, "test", *(["browser"] if BROWSER else []))
     # One thread for each of the two workers: more would only wait for one another.
     workers = ["-n", "2", "--dist", "worksteal"]
     session.run("pytest", *(session.posargs or workers), env={"OMP_NUM_THREADS": "1"})
@@ -85,6 +86,15 @@ def iqa(session: nox.Session) -> None:
     session.install(*CONSTRAINTS, *pins, *needed)
     golden = ("tests/benchmarks/test_iqa.py", "tests/harness/test_metrics.py")
     session.run("pytest", *(session.posargs or ("tests/iqa", *golden)))
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Use the HTML report in a real browser; needs chromium or google-chrome."""
+    if BROWSER is None:
+        session.skip("neither chromium nor google-chrome is on PATH (Debian: chromium)")
+    install(session, "test", "browser")
+    session.run("pytest", *(session.posargs or ("tests/browser",)))
 
 
 @nox.session

@@ -12,9 +12,9 @@ does not wait until the disk holds them: after a failure of the power some may b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from io import BytesIO
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 
 import numpy as np
@@ -139,5 +139,17 @@ def folders_of(run: Path) -> tuple[Path, ...]:
 
 
 def find_pictures(folders: Iterable[Path]) -> dict[str, Path]:
-    """Return the pictures of restored images by the key of their record."""
-    return {path.stem: path for folder in folders for path in folder.glob("*/*.webp")}
+    """Return the pictures of restored images by the key of their record; no empty ones."""
+    paths = (path for folder in folders for path in folder.glob("*/*.webp"))
+    return {path.stem: path for path in paths if path.stat().st_size}
+
+
+def crop_of(picture: Path) -> Crop | None:
+    """Return which part of its image a picture shows; ``None`` if its folder is damaged."""
+    about, degraded = picture.with_name("crop.json"), picture.with_name("degraded.webp")
+    try:
+        found = loads(about.read_text(encoding="utf-8"))
+        crop = Crop(**{field.name: int(found[field.name]) for field in fields(Crop)})
+        return crop if degraded.stat().st_size else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,16 +26,56 @@ from restorebench.table import (
     table_of,
     titles_of,
 )
+from restorebench_reports.clouds import clouds_of
+from restorebench_reports.copying import parts
+from restorebench_reports.gallery import cases_of
+from restorebench_reports.panels import panels_of
 from restorebench_reports.strips import Strip, Strips, strips
 
 TEMPLATES = files("restorebench_reports") / "templates"
+STYLES = ["leaderboard.css", "page/page.css"]
+SCRIPTS = [f"page/{name}.js" for name in ("state", "board", "copying", "scores", "viewer")]
 DrawnCell = tuple[TableCell, Strip | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricHead:
+    """The heading of one column of numbers."""
+
+    key: str
+    """The metric's name, or what the heading says where it is no metric of the board."""
+    title: str
+    better: str
+    """``higher`` or ``lower``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The heading of a task, of the average, or of what methods cost."""
+
+    key: str
+    """The task's name, ``average``, or ``cost`` and a number."""
+    title: str
+    tags: tuple[str, ...]
+    notes: tuple[int, ...]
+    whole: bool
+    metrics: tuple[MetricHead, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What several neighbouring tasks have in common."""
+
+    title: str
+    keys: tuple[str, ...]
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
 class TaskImages:
     """The images of one task, with their scores side by side."""
 
+    key: str
     title: str
     methods: tuple[str, ...]
     images: tuple[tuple[str, tuple[str, ...]], ...]
@@ -44,19 +85,27 @@ class TaskImages:
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:
     """Write ``leaderboard.html``: readable without scripts, from a disk or a server."""
     table, drawn = table_of(board, style), strips(board)
-    css, script = _asset("leaderboard.css"), _asset("leaderboard.js")
+    heads = _heads(board, table)
+    css, script = (Markup("\n").join(map(_asset, names)) for names in (STYLES, SCRIPTS))
     text = (
         _environment()
-        .get_template("leaderboard.html.jinja")
+        .get_template("page/page.html.jinja")
         .render(
             table=table,
             comparison=comparison_table(board, style) if board.printed else None,
+            heads=heads,
+            headings=_headings(table, heads),
             rows=_rows(board, table, drawn),
             drawn=bool(drawn),
             info=board.info,
             titles=titles_of(board.info),
+            clouds=clouds_of(board, table),
+            panels=panels_of(board, table),
+            cases=cases_of(board, style),
+            scored=board.records[["task", "image"]].drop_duplicates().shape[0],
             tasks=list(_tasks(board, style)),
             failures=board.failures(),
+            parts=parts(board, table),
             css=css,
             script=script,
             css_hash=_hash(css),
@@ -102,21 +151,44 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
+def _heads(board: Leaderboard, table: Table) -> tuple[Head, ...]:
+    metrics, tasks = board.info.metrics, [column.name for column in board.info.columns]
+    found = []
+    for place, group in enumerate(table.groups):
+        if place <= len(tasks):
+            key, names = [*tasks, "average"][place], [metric.name for metric in metrics]
+        else:  # costs, which tables put last
+            key, names = f"cost{place - len(tasks)}", list(group.metrics)
+        inner = map(MetricHead, names, group.metrics, group.better)
+        head = Head(key, group.title, group.tags, group.notes, group.whole, tuple(inner))
+        found.append(head)
+    return tuple(found)
+
+
+def _headings(table: Table, heads: Sequence[Head]) -> tuple[Heading, ...]:
+    """Return what stands above neighbouring tasks; nothing where no two share anything."""
+    found = []
+    pairs = zip(table.groups, heads, strict=True)
+    for title, those in groupby(pairs, key=lambda pair: pair[0].heading):
+        own = [head for _, head in those]
+        width = sum(len(head.metrics) for head in own)
+        found.append(Heading(title, tuple(head.key for head in own), width))
+    return tuple(found) if any(len(h.keys) > 1 and h.title for h in found) else ()
+
+
 def _rows(
     board: Leaderboard, table: Table, drawn: Strips
 ) -> list[tuple[TableRow, list[list[DrawnCell]]]]:
-    names = tuple(metric.name for metric in board.info.metrics)
-    groups = [(task, names) for task in (*(c.name for c in board.info.columns), "average")]
-    groups += [("", group.metrics) for group in table.groups[len(groups) :]]  # costs: not drawn
+    heads = _heads(board, table)
     return [
         (
             row,
             [
                 [
-                    (cell, drawn.get((row.name, task, metric)))
-                    for cell, metric in zip(cells, metrics, strict=True)
+                    (cell, drawn.get((row.name, head.key, metric.key)))
+                    for cell, metric in zip(cells, head.metrics, strict=True)
                 ]
-                for (task, metrics), cells in zip(groups, row.groups, strict=True)
+                for head, cells in zip(heads, row.groups, strict=True)
             ],
         )
         for row in table.rows
@@ -143,4 +215,4 @@ def _tasks(board: Leaderboard, style: Style) -> Iterator[TaskImages]:
             (image, tuple(t for method in methods for t in scores.get((method, image), absent)))
             for image in dict.fromkeys(records["image"])
         )
-        yield TaskImages(column.title, tuple(titles[m] for m in methods), images)
+        yield TaskImages(column.name, column.title, tuple(titles[m] for m in methods), images)

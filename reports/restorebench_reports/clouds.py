@@ -1,0 +1,217 @@
+"""Quality against cost: where each method lies, and the front of those that none beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite, log10
+
+import pandas as pd
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from restorebench.board_info import MetricInfo
+from restorebench.cost_columns import setting_of
+from restorebench.leaderboard import Leaderboard
+from restorebench.table import Table, format_value
+
+WIDTH, HEIGHT = 400, 300
+LEFT, RIGHT, TOP, BOTTOM = 46, 388, 12, 266
+LINE = 13
+"""Height of a label."""
+BESIDE = 1.3
+"""How much room there is beside the first and the last point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the grid."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A method."""
+
+    title: str
+    x: float
+    y: float
+    label_x: float
+    label_y: float
+    anchor: str
+    """``start`` or ``end`` of the label is beside the point."""
+    cost: str
+    value: str
+    first: bool
+    """Whether it lies on the front."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One picture, in its own units; y grows downwards."""
+
+    metric: str
+    over: str
+    """What the metric was taken over."""
+    cost: str
+    """With unit, image size, device and threads."""
+    cost_short: str
+    points: tuple[Point, ...]
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    front: str
+    """Corners of the front's line; empty for a single point."""
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = RIGHT
+    top: int = TOP
+    bottom: int = BOTTOM
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """One kind of cost in one setting, by method."""
+
+    short: str
+    setting: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Where values lie on a picture; both ends of a logarithmic one are logarithms."""
+
+    low: float
+    high: float
+    start: int
+    end: int
+
+    def at(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+def clouds_of(board: Leaderboard, table: Table) -> tuple[Cloud, ...]:
+    """Return the first metric against each cost that at least two methods have.
+
+    The metric is the board's average, or that of the first task if there is no average.
+    """
+    metric = board.info.metrics[0]
+    if board.average_reason is None:
+        over = ", ".join(filter(None, ["Average", board.info.average, board.average_extent]))
+        means = {row.name: board.average(row.name, metric.name) for row in board.info.rows}
+    else:
+        column = board.info.columns[0]
+        over = ", ".join(filter(None, [column.title, f"{column.tag} images", column.extent]))
+        means = {
+            row.name: board.cell(row.name, column.name, metric.name).value
+            for row in board.info.rows
+        }
+    known = {name: mean for name, mean in means.items() if mean is not None and isfinite(mean)}
+    titles = {row.name: f"{row.title} ({row.tag})" if row.tag else row.title for row in table.rows}
+    found = []
+    for cost in _costs(board.costs):
+        methods = [name for name, value in cost.values.items() if name in known and value > 0]
+        if len(methods) > 1:
+            costs = {name: cost.values[name] for name in methods}
+            found.append(_cloud(metric, over, cost, costs, known, titles))
+    return tuple(found)
+
+
+def _costs(frame: pd.DataFrame) -> Iterator[_Cost]:
+    """Yield each cost: parameters once, MACs for each size, times for each setting."""
+
+    def by_method(rows: pd.DataFrame, name: str, unit: float) -> dict[str, float]:
+        good = rows.dropna(subset=[name]).drop_duplicates("method")
+        return {str(m): float(v) / unit for m, v in zip(good["method"], good[name], strict=True)}
+
+    yield _Cost("Parameters (M)", "", by_method(frame, "parameters", 1e6))
+    for size in frame["size"].unique():
+        counted = by_method(frame[frame["size"] == size], "macs", 1e9)
+        yield _Cost("MACs (G)", f"{size}x{size} pixels", counted)
+    lines = [", ".join(setting_of(line)) for _, line in frame.iterrows()]
+    settings = pd.Series(lines, frame.index, str)
+    for setting in settings.unique():
+        rows = frame[settings == setting]
+        yield _Cost("Time (ms)", setting, by_method(rows, "latency_ms", 1))
+
+
+def _cloud(
+    metric: MetricInfo,
+    over: str,
+    cost: _Cost,
+    costs: Mapping[str, float],
+    means: Mapping[str, float],
+    titles: Mapping[str, str],
+) -> Cloud:
+    cheapest, dearest = min(costs.values()) / BESIDE, max(costs.values()) * BESIDE
+    shown = [means[name] for name in costs]
+    margin = 0.08 * (max(shown) - min(shown) or 1)
+    across = _Scale(log10(cheapest), log10(dearest), LEFT, RIGHT)
+    up = _Scale(min(shown) - margin, max(shown) + margin, BOTTOM, TOP)
+    first = front(costs, means, higher=metric.higher_is_better)
+    labels = _apart({name: up.at(means[name]) for name in costs})
+    points = []
+    for name, value in costs.items():
+        x = across.at(log10(value))
+        left = x > (LEFT + RIGHT) / 2
+        points.append(
+            Point(
+                title=titles[name],
+                x=x,
+                y=up.at(means[name]),
+                label_x=round(x - 8 if left else x + 8, 1),
+                label_y=labels[name],
+                anchor="end" if left else "start",
+                cost=f"{value:.3g}",
+                value=format_value(means[name], metric, "plain"),
+                first=name in first,
+            )
+        )
+    powers = LogLocator(subs=(1, 2, 5)).tick_values(cheapest, dearest)
+    steps = MaxNLocator(5).tick_values(up.low, up.high)
+    corners = [f"{point.x},{point.y}" for point in sorted(points, key=_place) if point.first]
+    return Cloud(
+        metric=f"{metric.title} ({metric.unit})" if metric.unit else metric.title,
+        over=over,
+        cost=", ".join(filter(None, [cost.short, cost.setting])),
+        cost_short=cost.short,
+        points=tuple(points),
+        across=tuple(Tick(across.at(log10(t)), f"{t:g}") for t in powers if across.holds(log10(t))),
+        up=tuple(Tick(up.at(t), f"{t:g}") for t in steps if up.holds(t)),
+        front=" ".join(corners) if len(corners) > 1 else "",
+    )
+
+
+def _place(point: Point) -> tuple[float, float]:
+    return point.x, point.y
+
+
+def front(costs: Mapping[str, float], means: Mapping[str, float], *, higher: bool) -> set[str]:
+    """Return the methods that no other beats: none is as good in both and better in one.
+
+    >>> front({"a": 1, "b": 2, "c": 2}, {"a": 30, "b": 31, "c": 29}, higher=True) == {"a", "b"}
+    True
+    """
+    good = {name: means[name] if higher else -means[name] for name in costs}
+
+    def beats(one: str, other: str) -> bool:
+        as_good = costs[one] <= costs[other] and good[one] >= good[other]
+        return as_good and (costs[one], good[one]) != (costs[other], good[other])
+
+    return {name for name in costs if not any(beats(other, name) for other in costs)}
+
+
+def _apart(heights: Mapping[str, float]) -> dict[str, float]:
+    """Return heights of labels near these, from above to below at least a line apart."""
+    found: dict[str, float] = {}
+    last = -inf
+    for name in sorted(heights, key=lambda name: heights[name]):
+        last = max(heights[name] + 4, last + LINE)
+        found[name] = round(last, 1)
+    return found
