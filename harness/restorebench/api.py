@@ -13,7 +13,7 @@ from restorebench.column import DataMode
 from restorebench.errors import UsageError
 from restorebench.leaderboard import Leaderboard
 from restorebench.loading import load_method
-from restorebench.method import Method
+from restorebench.method import Method, Precision
 from restorebench.rows import Options
 from restorebench.session import Session
 from restorebench.table import Style
@@ -41,6 +41,9 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     data: DataMode = "auto",
     weights: Mapping[str, str | Path] | None = None,
     untrained: bool = False,
+    precision: Precision = "float32",
+    tile: int | None = None,
+    overlap: int = 32,
     pictures: bool = True,
     costs: bool = False,
     style: Style = "plain",
@@ -60,6 +63,9 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         data: ``real`` refuses the embedded sample, ``sample`` takes it for every task.
         weights: checkpoint by method name.
         untrained: score networks without weights too; marked wherever the numbers appear.
+        precision: the type that networks compute in; methods that are already built must agree.
+        tile: height and width of the tiles that larger images are restored in.
+        overlap: what neighbouring tiles share at least.
         pictures: keep a crop of every scored image, which reports show.
         costs: measure what the methods cost, too; see `Leaderboard.costs`.
         style: how tables print numbers.
@@ -76,12 +82,15 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     options = Options(
         data_root=_data_root(data_root),
         data=data,
-        limit=_whole(limit),
+        limit=_whole("limit", limit),
         device=str(device),
         protocols=(str(protocol),),
         noise=noise,
         weights={name: Path(path) for name, path in (weights or {}).items()},
         untrained=untrained,
+        precision=precision,
+        tile=_whole("tile", tile),
+        overlap=overlap,
         pictures=pictures,
         costs=costs,
     )
@@ -93,11 +102,11 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     return written.board
 
 
-def _whole(limit: int | None) -> int | None:
+def _whole(name: str, given: int | None) -> int | None:
     try:
-        return None if limit is None else operator.index(limit)
+        return None if given is None else operator.index(given)
     except TypeError as error:
-        raise UsageError(f"limit must be a whole number, got {limit!r}") from error
+        raise UsageError(f"{name} must be a whole number, got {given!r}") from error
 
 
 def _data_root(given: str | Path | None) -> Path | None:

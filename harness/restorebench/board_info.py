@@ -110,7 +110,7 @@ def describe_plan(
         average=plan.suite.average,
         protocol=plan.protocol.id,
         protocol_hash=plan.protocol.hash,
-        protocol_title=plan.protocol.spec.title,
+        protocol_title=plan.protocol.title,
         noise=plan.protocol.noise.title,
         device=plan.device,
         metrics=tuple(

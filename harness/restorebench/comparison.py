@@ -52,6 +52,9 @@ def protocol_of(board: Leaderboard, catalog: Catalog) -> tuple[str, str]:
         used = catalog.protocol(name, scheme[1] if scheme else None)
     except UsageError:
         return name, f"measured under the protocol {name}, which is not installed here"
+    if board.info.protocol.startswith(f"{used.id}/"):
+        marks = board.info.protocol.removeprefix(f"{used.id}/").replace("/", ", ")
+        return name, f"measured with {marks}, which no paper does"
     if used.id != board.info.protocol:
         return name, f"measured under another {name} protocol than the installed one"
     # The draw may differ: it moves a mean less than the tolerance. What the noise is may not.

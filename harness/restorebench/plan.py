@@ -39,6 +39,8 @@ class Row:
     """Where the weights come from, if they come from a file."""
     absent: str | None = None
     """Why the method is not scored at all."""
+    reduction: str = ""
+    """What reduced precision changes, as far as that is known."""
     remarks: tuple[str, ...] = ()
     """What else a reader has to know, each as ``a word or two: the rest``."""
 
@@ -62,7 +64,7 @@ class Row:
             said.append(f"not the published size: {config_text(self.config)}")
         number, _, inference = self.precision.partition(", ")
         if number != "float32":
-            said.append(f"reduced precision: {number}")
+            said.append("; ".join(filter(None, [f"reduced precision: {number}", self.reduction])))
         if inference:
             said.append(f"{inference}: computed as the authors' code does")
         if self.absent:

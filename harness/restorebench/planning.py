@@ -32,7 +32,12 @@ def make_plans(
         BenchError: if a name is unknown, a file wrong, or the data are not there.
     """
     _check_options(methods, options)
-    protocols = [catalog.protocol(name, options.noise) for name in options.protocols]
+    protocols = [
+        catalog.protocol(name, options.noise).model_copy(
+            update={"precision": options.precision, "tiling": options.tiling}
+        )
+        for name in options.protocols
+    ]
     names = [protocol.name for protocol in protocols]
     if not names or len(set(names)) < len(names):
         raise UsageError(f"name each protocol once, not {', '.join(names) or 'none'}")

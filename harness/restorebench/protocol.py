@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from restorebench.noise import NoiseScheme
 from restorebench.record import Identity, Record
 from restorebench.spec import Name, Spec, digest
+from restorebench.tiling import Tiling
 
 Float = NDArray[np.float32]
 
@@ -46,10 +47,13 @@ class ProtocolSpec(Spec):
 
 
 class Protocol(Spec):
-    """A protocol with the noise scheme that a run uses."""
+    """A protocol with the noise scheme, the precision and the tiling that a run uses."""
 
     spec: ProtocolSpec
     noise: NoiseScheme
+    precision: str = "float32"
+    """The type that networks compute in."""
+    tiling: Tiling | None = None
 
     @property
     def name(self) -> str:
@@ -59,6 +63,19 @@ class Protocol(Spec):
     @property
     def id(self) -> str:
         """Everything that moves the score, in one line; two scores compare only if it agrees."""
+        marks = [] if self.precision == "float32" else [self.precision]
+        marks += [self.tiling.id] if self.tiling else []
+        return "/".join([self._published_id, *marks])
+
+    @property
+    def title(self) -> str:
+        """What a reader is told of it; whatever no paper does is named."""
+        marks = [] if self.precision == "float32" else [f"in {self.precision}"]
+        marks += [self.tiling.words] if self.tiling else []
+        return ", ".join([self.spec.title, *marks])
+
+    @property
+    def _published_id(self) -> str:
         s, metrics = self.spec, ",".join(f"{k}={v}" for k, v in self.spec.metrics.items())
         return (
             f"{s.name}@{s.version}/{s.colour}/{s.value_range.replace(' ', '')}/"

@@ -13,6 +13,7 @@ from restorebench.catalog import Catalog
 from restorebench.column import DataMode
 from restorebench.errors import (
     SetupError,
+    UsageError,
     WeightsError,
 )
 from restorebench.inference import Inference, numbers_of
@@ -21,6 +22,7 @@ from restorebench.method import Card, Method, Precision
 from restorebench.plan import Row, method_name
 from restorebench.provenance import code_hash, device_name
 from restorebench.restored import RestoredFolder
+from restorebench.tiling import Tiling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,26 @@ class Options:
     """Whether to measure what the methods cost, too."""
     batch: int = 1
     """How many successive images of one size are restored at once."""
+    tile: int | None = None
+    """Height and width of the tiles that larger images are restored in; ``None``: in one piece."""
+    overlap: int = 32
+    """What neighbouring tiles share at least."""
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """The tiles that images are cut into.
+
+        Raises:
+            UsageError: if they cannot be.
+        """
+        if self.tile is None:
+            return None
+        if not 0 <= self.overlap < self.tile:
+            raise UsageError(
+                f"tiles of {self.tile} cannot overlap by {self.overlap}; "
+                "give a size above the overlap, such as --tile 512 --overlap 32"
+            )
+        return Tiling(size=self.tile, overlap=self.overlap)
 
 
 OPTIONS = TypeAdapter(Options)
@@ -54,11 +76,30 @@ OPTIONS = TypeAdapter(Options)
 
 
 def row_of(catalog: Catalog, method: str | Method | RestoredFolder, options: Options) -> Row:
-    """Return the row of a method; what keeps it from being scored stands in the row itself."""
+    """Return the row of a method; what keeps it from being scored stands in the row itself.
+
+    Raises:
+        UsageError: if the method cannot be run under the options.
+    """
     if isinstance(method, RestoredFolder):
         return folder_row(method)
-    if isinstance(method, Method):
-        return _built_row(catalog, method, options.untrained)
+    if isinstance(method, Method) and method.precision != options.precision:
+        raise UsageError(
+            f"{method.info.title} was built for {method.precision}, the run is in "
+            f"{options.precision}: a table has one precision; give both the same"
+        )
+    row = (
+        _built_row(catalog, method, options.untrained)
+        if isinstance(method, Method)
+        else _named_row(catalog, method, options)
+    )
+    if options.tiling is None:
+        return row
+    options.tiling.check(row.card.title, row.card.size_multiple, row.card.size_minimum)
+    return replace(row, remarks=(*row.remarks, f"tiled: restored {options.tiling.words}"))
+
+
+def _named_row(catalog: Catalog, method: str, options: Options) -> Row:
     name = method_name(method)
     try:
         cls = catalog.method(name)

@@ -19,11 +19,12 @@ from restorebench.pictures import Pictures, folders_of, keep_nothing, tidy
 from restorebench.planning import make_plans
 from restorebench.profiling import Profile, costs_of, measure_costs, read_costs
 from restorebench.record import Record
+from restorebench.reduced import beside_float32
 from restorebench.restored import RestoredFolder
 from restorebench.rows import OPTIONS, Options
 from restorebench.run_manifest import add_session, add_workers
 from restorebench.runner import measure
-from restorebench.store import Store
+from restorebench.store import Store, read_journals
 from restorebench.suite import Suite
 from restorebench.table import Style
 
@@ -141,10 +142,13 @@ class Session:
         tidy(self.out)
         boards = []
         costs = costs_of(self.plans[0].rows, read_costs(self.out).values())
+        # Where a run in float32 would have left what another precision is compared with.
+        stored = {} if self.options.precision == "float32" else read_journals(self.out)
         for plan in self.plans:
             records = [r for r in self._records if r.identity.protocol == plan.protocol.id]
             pictures = folders_of(self.out)
-            board = Leaderboard.of(plan, records, self._sessions, costs, pictures)
+            said = beside_float32(plan, records, stored)
+            board = Leaderboard.of(said, records, self._sessions, costs, pictures)
             folder = self.out if plan is self.plans[0] else self.out / plan.protocol.name
             boards.append(write_board(board, folder, self.catalog, style))
         return boards

@@ -29,6 +29,7 @@ from restorebench.plan import Plan, Row, method_name
 from restorebench.planning import make_plans
 from restorebench.profiling import read_costs
 from restorebench.record import Identity, Record
+from restorebench.reduced import beside_float32
 from restorebench.rows import OPTIONS
 from restorebench.run_manifest import read_sessions
 from restorebench.runner import measure_again
@@ -102,10 +103,11 @@ def _verify_board(
     if not known:
         return
     plan = _plan(asked, catalog, board.info, mine[-1])
+    records = [journals[key] for key in board.records["key"] if key in journals]
+    plan = beside_float32(plan, records, journals)
     costs = read_costs(asked.folder)
     stored = [costs[cost.key] for cost in board.info.costs if cost.key in costs]
     yield _board_json(folder, board.info, describe_plan(plan, mine, stored))
-    records = [journals[key] for key in board.records["key"] if key in journals]
     changed = yield from _identities(plan, records)
     again = sorted(r.key for r in records if r.error is None and r.key not in changed)
     chosen = random.Random(asked.seed).sample(again, min(asked.sample, len(again)))

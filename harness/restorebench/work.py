@@ -24,6 +24,7 @@ from restorebench.noise import degrade
 from restorebench.plan import Plan, Row
 from restorebench.record import Record
 from restorebench.restored import RestoredFolder
+from restorebench.tiling import Tiling
 
 Float = NDArray[np.float32]
 # With numbers of 64 bits, which metrics need; Apple's have none.
@@ -105,7 +106,8 @@ def restore(works: Sequence[Work], restorer: Restorer) -> list[Work]:
         return list(works)
     inputs = [work.degraded for work in works if work.degraded is not None]
     try:
-        images, seconds = _restored(restorer, np.stack(inputs))
+        tiling = works[0].pending[0].plan.protocol.tiling
+        images, seconds = _restored(restorer, np.stack(inputs), tiling)
     except Exception as error:  # methods are foreign code
         if len(works) > 1:
             return [one for work in works for one in restore([work], restorer)]
@@ -215,22 +217,27 @@ def _on_gpu(images: Sequence[Float], device: torch.device) -> list[torch.Tensor]
     return []
 
 
-def _restored(method: Method, degraded: Float) -> tuple[Float, float]:
+def _restored(method: Method, degraded: Float, tiling: Tiling | None) -> tuple[Float, float]:
     """Return the restored versions of N x H x W x 3, and the seconds that took."""
     x = torch.from_numpy(degraded).permute(0, 3, 1, 2).contiguous()
     before = x.clone()
     start = time.perf_counter()
     try:
-        y: object = method.restore(x)
+        y: object = (
+            tiling.restore(method.restore, x, method.info.size_multiple)
+            if tiling
+            else method.restore(x)
+        )
         seconds = time.perf_counter() - start
     except CellError:
         raise
-    except torch.OutOfMemoryError as error:
-        raise RestoreError(
-            f"out of memory on {method.device} for {tuple(x.shape[-2:])} pixels; "
-            "use a larger device or --device cpu"
-        ) from error
     except (Exception, SystemExit) as error:  # a method is foreign code
+        if _lacks_memory(error):
+            height, width = x.shape[-2:]
+            raise RestoreError(
+                f"out of memory on {method.device} for {(height, width)} pixels; "
+                f"{_way_out(max(height, width), tiling, method.device)}"
+            ) from error
         raise RestoreError(f"{method.info.title} failed: {_one_line(error)}") from error
     if not torch.equal(x, before):
         raise RestoreError(f"{method.info.title} changed its input")
@@ -244,6 +251,20 @@ def _restored(method: Method, degraded: Float) -> tuple[Float, float]:
         bad = int((~torch.isfinite(y)).sum())
         raise RestoreError(f"{method.info.title} returned {bad} values that are NaN or infinite")
     return np.ascontiguousarray(y.detach().cpu().permute(0, 2, 3, 1).numpy()), seconds
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    # On the CPU torch has no class of its own for it.
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return refused or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def _way_out(side: int, tiling: Tiling | None, device: torch.device) -> str:
+    """Say what to do about an image that is too large, by its longer side."""
+    tile = min(512, (tiling.size if tiling else side) // 2 // 64 * 64)
+    ways = [f"restore it {'in smaller' if tiling else 'in'} tiles (--tile {tile} --overlap 32)"]
+    ways = (ways if tile >= 128 else []) + ["use a larger device"]
+    return " or ".join(ways if device.type == "cpu" else [*ways, "--device cpu"])
 
 
 def _one_line(error: BaseException) -> str:

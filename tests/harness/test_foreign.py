@@ -28,6 +28,9 @@ def exits(self, x):
 def greedy(self, x):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB")
 
+def starved(self, x):
+    return torch.empty(10**15)
+
 def raises(self, x):
     raise RuntimeError("two\\nlines")
 """
@@ -42,6 +45,7 @@ MISBEHAVING = {
     "array": ("restore = lambda self, x: x.numpy()", "Toy returned a ndarray"),
     "double": ("restore = lambda self, x: x.double()", "torch.float64"),
     "memory": ("restore = greedy", "out of memory on cpu for (48, 64) pixels; use a larger device"),
+    "starved": ("restore = starved", "out of memory on cpu for (48, 64) pixels"),
     "build": ("network_class = staticmethod(lambda: 1 / 0)", "cannot be built: division by zero"),
 }
 

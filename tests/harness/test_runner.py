@@ -254,6 +254,33 @@ def test_metrics_are_computed_where_the_method_ran_if_there_is_room(
         assert there == pytest.approx(here, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("side", "tile", "advice"),
+    [
+        (96, None, "; use a larger device"),
+        (300, None, "; restore it in tiles (--tile 128 --overlap 32) or use a larger device"),
+        (3000, None, "; restore it in tiles (--tile 512 --overlap 32) or use a larger device"),
+        (3000, 1024, "restore it in smaller tiles (--tile 512 --overlap 32)"),
+    ],
+)
+def test_a_lack_of_memory_suggests_tiles(
+    side: int, tile: int | None, advice: str, suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    class Greedy(Toy):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.empty(10**15)
+
+    pixels = np.zeros((side, 64, 3), np.uint8)
+    for folder in ("input", "target"):
+        PIL.Image.fromarray(pixels).save(data_root / "rain" / folder / "0.png")
+    options = Options(data_root=data_root, tile=tile)
+    (plan,) = make_plans(Catalog.installed(), str(suite), [Greedy()], options)
+    with Store(tmp_path / "run", "test") as store:
+        first = next(iter(measure([plan], store)))
+    assert f"out of memory on cpu for ({side // 16 * 16}, 64) pixels" in str(first.error)
+    assert str(first.error).endswith(advice) or advice in str(first.error)
+
+
 def test_a_batch_of_none_is_refused(suite: Path, root: Path) -> None:
     with pytest.raises(UsageError, match="batch must be at least 1"):
         make_plans(Catalog.installed(), str(suite), ["identity"], Options(data_root=root, batch=0))

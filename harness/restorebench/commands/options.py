@@ -87,6 +87,15 @@ Pictures = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="A torch device, such as cuda:0.")]
 PrecisionChoice = Annotated[Precision, typer.Option(help="Autocast type.")]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        help="Restore larger images in tiles of SIZE x SIZE, which is another protocol.",
+        metavar="SIZE",
+        show_default="in one piece",
+    ),
+]
+Overlap = Annotated[int, typer.Option(help="Pixels that neighbouring tiles share at least.")]
 Batch = Annotated[
     int, typer.Option(help="Restore up to N successive images of one size at once.", metavar="N")
 ]
