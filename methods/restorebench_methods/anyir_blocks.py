@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from restorebench_methods.attention import banded_attention
-from restorebench_methods.bands import Band
+from restorebench_methods.bands import Band, Layer
 from restorebench_methods.layers import (
     Downsample,
     PatchEmbed,
@@ -42,16 +42,17 @@ class SkipSplitAttention(nn.Module):
         self.gatedcnn = gate
         self.project_out = nn.Conv2d(dim, dim, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Mix the channels and, in the gate, the neighbourhoods of (B, C, H, W)."""
+    def forward(self, x: Tensor, norm: Layer) -> Tensor:
+        """Return x (B, C, H, W) plus its channels, normalised and mixed by attention and gate."""
         # Equation 1 counts channels from 1, so its odd ones are 0, 2, 4, ... here.
-        attending, gated = x[:, ::2], self.gatedcnn(x[:, 1::2])
+        normed = norm(x)
+        attending, gated = normed[:, ::2], self.gatedcnn(normed[:, 1::2])
 
         def queries_keys_values(band: Band) -> tuple[Tensor, ...]:
             return band.of(attending, self.qkv, self.qkv_dwconv).chunk(3, dim=1)
 
         attended = banded_attention(attending, queries_keys_values, self.temperature)
-        return cast(Tensor, self.project_out(self.fuse(attended, gated)))
+        return cast(Tensor, x + self.project_out(self.fuse(attended, gated)))
 
     def fuse(self, attended: Tensor, gated: Tensor) -> Tensor:
         """Join the branches, (B, C/2, H, W) each, to (B, C, H, W): cross-sigmoid, equation 2."""

@@ -43,6 +43,7 @@ def banded_attention(
     temperature: Tensor,
     project_out: Kernel | None = None,
     *,
+    onto: Tensor | None = None,
     halo: int = 1,
 ) -> Tensor:
     """Return ``A v``, projected, of queries, keys and values that are made band by band.
@@ -56,30 +57,58 @@ def banded_attention(
         queries_keys_values: returns q, k and v of a band of rows.
         temperature: it multiplies.
         project_out: a 1x1 convolution of the result; none leaves it as it is.
+        onto: what the result is added to.
         halo: rows beyond its own that a pixel of q, k or v depends on.
     """
     cut = bands(x, 3 * x.shape[1], halo)
     if not in_bands(x):
         q, k, v = queries_keys_values(next(cut))
         attended = channel_attention(q, k, v, temperature)
-        return attended if project_out is None else project_out(attended)
-    heads = temperature.shape[0]
-    products, lengths, values = torch.zeros(()), [torch.zeros(()), torch.zeros(())], []
+        return join([attended if project_out is None else project_out(attended)], onto)
+    similarity, values = _Similarity(temperature.shape[0]), []
     for band in cut:
         q, k, v = queries_keys_values(band)
-        q, k = _heads(q, heads), _heads(k, heads)
-        products = products + q @ k.mT
-        lengths = [s + t.square().sum(-1) for s, t in zip(lengths, (q, k), strict=True)]
+        similarity.add(q, k)
         values.append(v)
-    q_length, k_length = (s.clamp_min(LEAST_SQUARE).sqrt() for s in lengths)
-    similar = products / q_length.unsqueeze(-1) / k_length.unsqueeze(-2)
-    attention, v = (similar * temperature).softmax(dim=-1), join(values)
+    attention = (similarity.of_units() * temperature).softmax(dim=-1)
     if project_out is None:
-        return _weighed(attention, v)
-    by_head = project_out.weight.flatten(1).unflatten(1, (heads, -1)).transpose(0, 1)
+        return join([_weighed(attention, join(values))], onto)
+    merged = _after(project_out, attention)
+    return join((_each(merged, v) for v in values), onto)
+
+
+class _Similarity:
+    """Products of queries and keys, (B, heads, C / heads, C / heads), summed over bands."""
+
+    def __init__(self, heads: int) -> None:
+        self.heads = heads
+        self.products: Tensor | float = 0.0
+        self.squares: list[Tensor | float] = [0.0, 0.0]
+
+    def add(self, *qk: Tensor) -> None:
+        """Add the pixels of queries and keys (B, C, rows, W)."""
+        q, k = (_heads(t, self.heads) for t in qk)
+        self.products = self.products + q @ k.mT
+        added = (t.square().sum(dim=-1) for t in (q, k))
+        self.squares = [s + t for s, t in zip(self.squares, added, strict=True)]
+
+    def of_units(self) -> Tensor:
+        """Return the products as if all rows of q and k had had the length 1."""
+        q, k = (cast(Tensor, s).clamp_min(LEAST_SQUARE).sqrt() for s in self.squares)
+        return self.products / q.unsqueeze(-1) / k.unsqueeze(-2)
+
+
+def _after(project_out: Kernel, attention: Tensor) -> list[Kernel]:
+    """Return what attends and then projects, for each image of (B, h, C/h, C/h)."""
+    by_head = project_out.weight.flatten(1).unflatten(1, (attention.shape[1], -1)).transpose(0, 1)
     merged = (by_head @ attention).transpose(1, 2).flatten(2)  # B, out, C
-    images = zip(merged[..., None, None], v.split(1), strict=True)
-    return torch.cat([Kernel(weight, project_out.bias)(image) for weight, image in images])
+    return [Kernel(weight, project_out.bias) for weight in merged[..., None, None]]
+
+
+def _each(kernels: list[Kernel], x: Tensor) -> Tensor:
+    """Convolve each image of (B, C, H, W) with a kernel of its own."""
+    images = [kernel(image) for kernel, image in zip(kernels, x.split(1), strict=True)]
+    return images[0] if len(images) == 1 else torch.cat(images)
 
 
 def _heads(t: Tensor, heads: int) -> Tensor:

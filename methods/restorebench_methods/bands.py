@@ -9,8 +9,9 @@ bands compute twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import torch
@@ -19,8 +20,10 @@ from torch.nn import functional as F
 
 from restorebench.inference import is_reference
 
-VALUES_AT_ONCE = 5 << 18
-"""Of the widest features of a band: 5 MB in float32, of which a few exist at the same time."""
+Layer = Callable[[Tensor], Tensor]
+
+VALUES_AT_ONCE = 3 << 19
+"""Of the widest features of a band: 6 MB in float32, of which a few exist at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Band(NamedTuple):
     kept: slice
     """Among the rows that are seen."""
 
-    def of(self, x: Tensor, *layers: Callable[[Tensor], Tensor]) -> Tensor:
+    def of(self, x: Tensor, *layers: Layer) -> Tensor:
         """Return these rows of what the layers, one after the other, make of (B, C, H, W)."""
         x = x[:, :, self.seen]
         for layer in layers:
@@ -80,16 +83,27 @@ def bands(x: Tensor, width: int, halo: int = 1) -> Iterator[Band]:
         halo: rows that the convolutions see beyond a pixel's own.
     """
     batch, _, height, columns = x.shape
-    rows = VALUES_AT_ONCE // (batch * width * columns) if in_bands(x) else height
-    for first in range(0, height, max(rows, 1)):
-        above, last = min(first, halo), first + max(rows, 1)
-        kept = slice(above, above + min(last, height) - first)
-        yield Band(slice(first - above, last + halo), kept)
+    most = VALUES_AT_ONCE // (batch * width * columns) if in_bands(x) else height
+    count = -(-height // max(most, 1))
+    edges = [n * height // count for n in range(count + 1)]
+    for first, last in pairwise(edges):
+        above = min(first, halo)
+        yield Band(slice(first - above, last + halo), slice(above, above + last - first))
 
 
-def join(parts: Sequence[Tensor]) -> Tensor:
-    """Put bands (B, C, rows, W) one below the other."""
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=2)
+def join(parts: Iterable[Tensor], onto: Tensor | None = None) -> Tensor:
+    """Put bands (B, C, rows, W) one below the other, added to ``onto`` (B, C, H, W) if given."""
+    if onto is None:
+        whole = list(parts)
+        return whole[0] if len(whole) == 1 else torch.cat(whole, dim=2)
+    if not in_bands(onto):
+        (part,) = parts
+        return onto + part
+    total, first = torch.empty_like(onto), 0
+    for part in parts:
+        rows = slice(first, first := first + part.shape[2])
+        torch.add(onto[:, :, rows], part, out=total[:, :, rows])
+    return total
 
 
 def image_of(pixels: Tensor, size: Sequence[int]) -> Tensor:

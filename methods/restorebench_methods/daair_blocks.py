@@ -175,7 +175,7 @@ class DaLeBlock(nn.Module):
         """Return the features, shaped as ``x`` (B, C, H, W), and router logits (B, N)."""
         features, logits = self.dale(self.norm1(x))
         x = x + self.attn(*features)
-        return x + self.ffn(self.norm2(x)), logits
+        return self.ffn(x, self.norm2), logits
 
 
 class RefinementBlock(TransformerBlock):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restorebench_methods.bands import Kernel
+from restorebench_methods.bands import Kernel, Layer
 from restorebench_methods.layers import LayerNorm, feed_forward, mdta
 
 
@@ -110,9 +110,11 @@ class HyperAttention(nn.Module):
         super().__init__()
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
 
-    def forward(self, x: Tensor, qkv: Kernel, qkv_dwconv: Kernel, project_out: Kernel) -> Tensor:
-        """Mix the channels of one image (1, C, H, W)."""
-        return mdta(x, qkv, qkv_dwconv, project_out, self.temperature)
+    def forward(
+        self, x: Tensor, qkv: Kernel, qkv_dwconv: Kernel, project_out: Kernel, norm: Layer
+    ) -> Tensor:
+        """Return x (1, C, H, W) plus its normalised, then mixed channels."""
+        return mdta(x, qkv, qkv_dwconv, project_out, self.temperature, norm)
 
 
 class HyperBlock(nn.Module):
@@ -126,8 +128,9 @@ class HyperBlock(nn.Module):
 
     def forward(self, x: Tensor, kernels: Sequence[Kernel]) -> Tensor:
         """Map (1, C, H, W) to the same shape, with kernels of the shapes of `kernel_shapes`."""
-        x = x + self.attn(self.norm1(x), *kernels[:3])
-        return x + feed_forward(self.norm2(x), *kernels[3:])
+        qkv, qkv_dwconv, attn_out, project_in, dwconv, project_out = kernels
+        x = self.attn(x, qkv, qkv_dwconv, attn_out, self.norm1)
+        return feed_forward(x, project_in, dwconv, project_out, self.norm2)
 
 
 def kernel_shapes(dim: int, expansion: float) -> tuple[tuple[int, int, int, int], ...]:

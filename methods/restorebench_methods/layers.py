@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from restorebench_methods import reference
 from restorebench_methods.attention import banded_attention
-from restorebench_methods.bands import Band, Kernel, bands, in_bands, join, kernel
+from restorebench_methods.bands import Band, Kernel, Layer, bands, in_bands, join, kernel
 from restorebench_methods.reference import optimises
 
 MAX_BLOCKS = 1000
@@ -69,21 +69,28 @@ class MDTA(nn.Module):
         self.qkv_dwconv = depthwise(dim * 3, bias=bias)
         self.project_out = nn.Conv2d(dim, dim, 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Mix the channels of (B, C, H, W)."""
+    def forward(self, x: Tensor, norm: Layer | None = None) -> Tensor:
+        """Mix the channels of (B, C, H, W); given a norm, return ``x + MDTA(norm(x))``."""
         qkv, qkv_dwconv, project_out = map(kernel, (self.qkv, self.qkv_dwconv, self.project_out))
-        return mdta(x, qkv, qkv_dwconv, project_out, self.temperature)
+        return mdta(x, qkv, qkv_dwconv, project_out, self.temperature, norm)
 
 
 def mdta(
-    x: Tensor, qkv: Kernel, qkv_dwconv: Kernel, project_out: Kernel, temperature: Tensor
+    x: Tensor,
+    qkv: Kernel,
+    qkv_dwconv: Kernel,
+    project_out: Kernel,
+    temperature: Tensor,
+    norm: Layer | None = None,
 ) -> Tensor:
     """Compute `MDTA` of (B, C, H, W) with weights that are handed in."""
+    layers = [layer for layer in (norm, qkv, qkv_dwconv) if layer is not None]
 
     def queries_keys_values(band: Band) -> tuple[Tensor, ...]:
-        return band.of(x, qkv, qkv_dwconv).chunk(3, dim=1)
+        return band.of(x, *layers).chunk(3, dim=1)
 
-    return banded_attention(x, queries_keys_values, temperature, project_out)
+    onto = None if norm is None else x
+    return banded_attention(x, queries_keys_values, temperature, project_out, onto=onto)
 
 
 @optimises(reference.gelu)
@@ -112,27 +119,41 @@ class GDFN(nn.Module):
         self.dwconv = depthwise(hidden * 2, bias=bias)
         self.project_out = nn.Conv2d(hidden, dim, 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform each pixel of (B, C, H, W) with its neighbours."""
-        return feed_forward(x, *map(kernel, (self.project_in, self.dwconv, self.project_out)))
+    def forward(self, x: Tensor, norm: Layer | None = None) -> Tensor:
+        """Transform the pixels of (B, C, H, W); given a norm, return ``x + GDFN(norm(x))``."""
+        convs = map(kernel, (self.project_in, self.dwconv, self.project_out))
+        project_in, dwconv, project_out = convs
+        return feed_forward(x, project_in, dwconv, project_out, norm)
 
 
-def feed_forward(x: Tensor, project_in: Kernel, dwconv: Kernel, project_out: Kernel) -> Tensor:
+def feed_forward(
+    x: Tensor,
+    project_in: Kernel,
+    dwconv: Kernel,
+    project_out: Kernel,
+    norm: Layer | None = None,
+) -> Tensor:
     """Compute `GDFN` of (B, C, H, W) with weights that are handed in."""
-    if not in_bands(x):
-        return project_out(gelu_gate(dwconv(project_in(x))))
     hidden = project_out.weight.shape[1]
     # Each half by itself, so that neither has to be copied before GELU, which wants whole runs.
     halves = [(project_in.part(s), dwconv.part(s)) for s in (slice(hidden), slice(hidden, None))]
-    parts = []
-    for band in bands(x, hidden):
-        gate, passed = (band.of(x, *half) for half in halves)
-        parts.append(project_out(F.gelu(gate).mul_(passed)))
-    return join(parts)
+
+    def gated(rows: Tensor) -> Tensor:
+        if not in_bands(x):
+            return gelu_gate(dwconv(project_in(rows)))
+        gate, passed = (local(into(rows)) for into, local in halves)
+        return F.gelu(gate).mul_(passed)
+
+    layers = [gated] if norm is None else [norm, gated]
+    parts = (project_out(band.of(x, *layers)) for band in bands(x, hidden))
+    return join(parts, None if norm is None else x)
 
 
 class PreNormBlock(nn.Module):
-    """``x + attn(norm(x))``, then ``x + GDFN(norm(x))`` (Restormer, figure 2), for any ``attn``."""
+    """``x + attn(norm(x))``, then ``x + GDFN(norm(x))`` (Restormer, figure 2).
+
+    ``attn`` takes x and the norm, as `MDTA` does, so that it can normalise what it needs at a time.
+    """
 
     def __init__(self, dim: int, attn: nn.Module, expansion: float, *, bias: bool = False) -> None:
         super().__init__()
@@ -143,8 +164,7 @@ class PreNormBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
-        x = x + self.attn(self.norm1(x))
-        return cast(Tensor, x + self.ffn(self.norm2(x)))
+        return cast(Tensor, self.ffn(self.attn(x, self.norm1), self.norm2))
 
 
 class TransformerBlock(PreNormBlock):

@@ -56,8 +56,7 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
-        x = x + self.mixer(self.norms[0](x))
-        return cast(Tensor, x + self.ffn(self.norms[1](x)))
+        return cast(Tensor, self.ffn(self.mixer(x, self.norms[0]), self.norms[1]))
 
 
 class DecoderBlock(nn.Module):
@@ -78,7 +77,7 @@ class DecoderBlock(nn.Module):
         shared = self.shared(self.proj[0](normed))
         adapted, routing = self.adapter(self.proj[1](normed), embedding, shared)
         x = x + self.mixer(adapted, shared)
-        return x + self.ffn(self.norms[1](x)), routing
+        return self.ffn(x, self.norms[1]), routing
 
 
 class EncoderStage(nn.Module):

@@ -10,7 +10,7 @@ from restorebench.inference import computing
 from restorebench_methods import bands
 from restorebench_methods.anyir_blocks import SkipSplitAttention
 from restorebench_methods.daair_blocks import ControlledAttention
-from restorebench_methods.layers import GDFN, MDTA
+from restorebench_methods.layers import GDFN, MDTA, LayerNorm
 from restorebench_methods.moce_blocks import CrossAttention
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -20,6 +20,18 @@ def features(*shape: int, layout: torch.memory_format = torch.contiguous_format)
     generator = torch.Generator().manual_seed(sum(shape))
     x = torch.randn(*shape, generator=generator, dtype=torch.float64)
     return x.contiguous(memory_format=layout)
+
+
+class Normed(nn.Module):
+    """A layer that is given a norm, and so adds its result to its input."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.norm = layer, LayerNorm(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.layer(x, self.norm)
+        return added
 
 
 @pytest.fixture(params=[1, 700, 10**6], ids=["row by row", "some rows", "whole"])
@@ -36,7 +48,9 @@ def values_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         (MDTA(8, 2, bias=True), 1),
         (CrossAttention(8, 2), 2),
         (ControlledAttention(8, 2), 2),
-        (SkipSplitAttention(16, 2, nn.Identity()), 1),
+        (Normed(GDFN(8, 2.66)), 1),
+        (Normed(MDTA(8, 2)), 1),
+        (Normed(SkipSplitAttention(8, 2, nn.Identity())), 1),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -48,8 +62,7 @@ def test_bands_give_what_the_whole_gives(
     values_at_once: None,
 ) -> None:
     layer = layer.double().to(memory_format=layout)  # type: ignore[call-overload]
-    width = 16 if isinstance(layer, SkipSplitAttention) else 8
-    given = [features(batch, width, 7, 6, layout=layout) + n for n in range(inputs)]
+    given = [features(batch, 8, 7, 6, layout=layout) + n for n in range(inputs)]
     whole = layer(*given)  # gradients are on, so that nothing is cut
     with torch.no_grad():
         in_bands = layer(*given)
@@ -59,6 +72,12 @@ def test_bands_give_what_the_whole_gives(
     assert torch.allclose(in_bands, whole, rtol=0, atol=1e-12)
     assert torch.allclose(authors, whole, rtol=0, atol=1e-12)
     assert in_bands.shape == whole.shape
+
+
+@pytest.mark.parametrize("layer", [GDFN(8, 2), MDTA(8, 2)], ids=lambda x: type(x).__name__)
+def test_given_a_norm_a_layer_adds_what_it_makes_of_the_normalised(layer: nn.Module) -> None:
+    x, norm = torch.randn(1, 8, 6, 6), LayerNorm(8)
+    assert torch.allclose(layer(x, norm), x + layer(norm(x)), rtol=0, atol=1e-5)
 
 
 def test_bands_keep_every_row_once_and_see_its_neighbours(
@@ -71,7 +90,7 @@ def test_bands_keep_every_row_once_and_see_its_neighbours(
         rows = [int(row) for band in cut for row in band.of(x)[0, 0, :, 0]]
         seen = [x[0, 0, band.seen, 0].tolist() for band in cut]
     assert rows == list(range(8))
-    assert seen == [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 7], [4, 5, 6, 7]]
+    assert seen == [[0, 1, 2, 3], [0, 1, 2, 3, 4, 5, 6], [3, 4, 5, 6, 7]]
 
 
 def test_nothing_is_cut_where_it_would_not_help() -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from restorebench.errors import ConfigError
+from restorebench.inference import computing
 from restorebench_methods.daair import DaAIR, DaAIRMethod, routing_loss
 from restorebench_methods.daair_blocks import DaLe
 
@@ -44,7 +45,7 @@ def images(count: int, height: int = 16, width: int = 16) -> Tensor:
 
 
 def macs(network: nn.Module, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), computing("reference"):
         network(x)
     return int(counter.get_total_flops()) // 2
 
