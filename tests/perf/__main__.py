@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.perf.measuring import machine
 
-SECTIONS = ("networks",)
+SECTIONS = ("networks", "pipeline")
 OUT = Path("perf.json")
 
 
