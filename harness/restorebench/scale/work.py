@@ -71,7 +71,8 @@ def _attempt(path: Path) -> None:
                     _measure_images(order, bundle, plans, journal)
         except BaseException as error:
             lines = str(error).splitlines() or [type(error).__name__]
-            attempt = attempt.model_copy(update={"error": lines[0]})
+            reason = lines[0] if isinstance(error, Exception) else "interrupted"
+            attempt = attempt.model_copy(update={"error": reason})
             raise
         finally:
             with suppress(BenchError):  # on a full disk the executor is told all the same

@@ -1,0 +1,95 @@
+"""Slurm on one node, this machine (`nox -s cluster_slurm`): what is killed costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from restorebench.catalog import Catalog
+from restorebench.scale.dispatch import Dispatch, begin, front, resumed
+from restorebench.scale.order import attempts_at, newest_order
+from restorebench.store import read_journals
+
+from .conftest import IMAGES, Make, alone, assert_equal_runs, handed_over, nothing
+
+pytest.importorskip("submitit", reason="submitit is an extra: nox -s cluster_slurm")
+if shutil.which("slurmctld") is None or shutil.which("munged") is None:
+    pytest.skip("slurm-wlm and munge are not installed here", allow_module_level=True)
+if os.geteuid() != 0:
+    pytest.skip("starting Slurm's daemons needs a privileged user", allow_module_level=True)
+
+SCRIPT = Path(__file__).with_name("slurm.sh")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("slurm")
+    started = subprocess.run(
+        ["bash", SCRIPT, "start", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if started.returncode != 0:
+        subprocess.run(["bash", SCRIPT, "stop", folder])
+        pytest.skip(f"Slurm cannot be started here: {started.stdout.decode()[-500:]}")
+    before = os.environ.get("SLURM_CONF")
+    os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
+    yield
+    subprocess.run(["scancel", "--user=root"])
+    if before is None:
+        del os.environ["SLURM_CONF"]
+    subprocess.run(["bash", SCRIPT, "stop", folder], check=True)
+
+
+def test_jobs_leave_the_records_of_one_process(make: Make, tmp_path: Path) -> None:
+    order, out = make("slurm", minutes=10), tmp_path / "slurm"
+    handed_over(order.model_copy(update={"bundle_seconds": 1000.0}), out, nothing)
+    assert_equal_runs(out, alone(order, tmp_path / "alone"))
+
+
+def test_a_cancelled_job_and_a_killed_worker_cost_nothing_and_the_front_end_may_exit(
+    make: Make, tmp_path: Path
+) -> None:
+    order, out = make("slurm", minutes=10), tmp_path / "slurm"
+    order = order.model_copy(update={"bundle_seconds": 1000.0})
+    session = front(order, out, Catalog.installed(order.plugins))
+    with session.opened() as store:  # the command that hands over, and ends
+        folder = begin(session, store, order).folder
+    jobs = json.loads((folder / "jobs.json").read_text())
+    subprocess.run(["scancel", list(jobs.values())[-1]], check=True)
+    killed: list[str] = []
+
+    def kill(count: int, dispatch: Dispatch) -> None:
+        begun = [attempt for _, _, attempt in attempts_at(folder) if attempt.ended is None]
+        if begun and not killed:
+            killed.append(begun[-1].worker)
+            os.kill(int(killed[0].rpartition(":")[2]), signal.SIGKILL)
+
+    _, session = resumed(out)
+    with session.opened() as store:
+        dispatch = Dispatch(session, store, newest_order(out))
+        for count, _ in enumerate(dispatch.watch(), 1):
+            kill(count, dispatch)
+        dispatch.gather()
+    session.finish()
+    assert killed
+    assert_equal_runs(out, alone(order, tmp_path / "alone"))
+
+
+def test_a_job_that_meets_its_time_limit_goes_on_where_it_was(make: Make, tmp_path: Path) -> None:
+    # Slurm's shortest limit is a minute; half a minute before it, the job is told to make room.
+    order, out = make("slurm", minutes=1, signal_seconds=30), tmp_path / "slurm"
+    (tmp_path / "pause").write_text("20")
+    changed = {"bundle_seconds": 1000, "methods": ("slow",)}
+    order = order.model_copy(update=changed)
+    handed_over(order, out, nothing)
+    found = read_journals(out)
+    assert len(found) == IMAGES
+    assert not [record.error for record in found.values() if record.error]
+    attempts = [name for name, _, _ in attempts_at(newest_order(out))]
+    assert len(attempts) > 2  # bundles, one for each task
