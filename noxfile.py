@@ -109,6 +109,29 @@ def latex(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster_ray(session: nox.Session) -> None:
+    """Lose a node and a worker of a Ray cluster of two nodes, all on this machine."""
+    needed = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install(*CONSTRAINTS, "-e", ".[ray]", *needed)
+    _bounded(session, "tests/cluster/test_ray.py")
+
+
+@nox.session
+def cluster_slurm(session: nox.Session) -> None:
+    """Lose jobs of a Slurm cluster of one node, this machine; needs root, slurm-wlm and munge."""
+    needed = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install(*CONSTRAINTS, "-e", ".[slurm]", *needed)
+    _bounded(session, "tests/cluster/test_slurm.py")
+
+
+def _bounded(session: nox.Session, *tests: str) -> None:
+    """Run tests that start daemons, for ten minutes at most; interrupted, they stop them."""
+    words = ["pytest", *tests, *session.posargs]
+    environment = {"OMP_NUM_THREADS": "1"}
+    session.run("timeout", "-s", "INT", "600", *words, env=environment, external=True)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and the direction of imports."""
     install(session, "lint")
@@ -127,7 +150,9 @@ def types(session: nox.Session) -> None:
 @nox.session
 def lock(session: nox.Session) -> None:
     """Write constraints.txt anew from the newest versions that pyproject.toml allows."""
-    session.install("torch==2.13.0", "-e", ".", *nox.project.dependency_groups(PYPROJECT, "dev"))
+    session.install(
+        "torch==2.13.0", "-e", ".[ray,slurm]", *nox.project.dependency_groups(PYPROJECT, "dev")
+    )
     frozen = session.run("pip", "freeze", "--exclude-editable", silent=True)
     assert isinstance(frozen, str)
     lines = [line.replace("+cpu", "") for line in frozen.splitlines() if "==" in line]

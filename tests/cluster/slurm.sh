@@ -21,7 +21,7 @@ AuthType=auth/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters=CR_CPU
 JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 SchedulerParameters=sched_interval=1
@@ -34,7 +34,7 @@ SlurmctldLogFile=$folder/log/slurmctld
 SlurmdLogFile=$folder/log/slurmd
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=localhost NodeAddr=127.0.0.1 CPUs=$(nproc --all) State=UNKNOWN
 PartitionName=all Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 EOF
     slurmctld

@@ -25,7 +25,9 @@ def cluster() -> Iterator[Any]:
     """A head that runs no tasks, and two nodes with one processor each."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    # Ray reads it in this case; on a busy machine its 30 seconds are not enough.
+    os.environ["RAY_raylet_start_wait_time_s"] = "120"  # noqa: SIM112
+    made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     for _ in range(2):
         made.add_node(num_cpus=1)
     yield made
