@@ -57,6 +57,8 @@ def test_a_cancelled_job_and_a_killed_worker_cost_nothing_and_the_front_end_may_
 ) -> None:
     order, out = make("slurm", minutes=10), tmp_path / "slurm"
     order = order.model_copy(update={"bundle_seconds": 1000.0})
+    pause = tmp_path / "pause"
+    pause.write_text("8")  # so that a worker is at an image when Slurm is asked next
     session = front(order, out, Catalog.installed(order.plugins))
     with session.opened() as store:  # the command that hands over, and ends
         folder = begin(session, store, order).folder
@@ -78,6 +80,7 @@ def test_a_cancelled_job_and_a_killed_worker_cost_nothing_and_the_front_end_may_
         dispatch.gather()
     session.finish()
     assert killed
+    pause.unlink()
     assert_equal_runs(out, alone(order, tmp_path / "alone"))
 
 
