@@ -22,6 +22,14 @@ def report(
     published: Annotated[
         bool, typer.Option("--published", help="Set what papers print beside what was measured.")
     ] = False,
+    anonymously: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous",
+            help="Leave out host, user, folders, commit and the names of runs: for double-blind "
+            "review.",
+        ),
+    ] = False,
 ) -> None:
     """Write the tables of runs again, without measuring anything.
 
@@ -30,6 +38,7 @@ def report(
     """
     from rich.text import Text
 
+    from restorebench.anonymous import anonymous
     from restorebench.board_files import write_board
     from restorebench.catalog import Catalog
     from restorebench.comparison import beside_published
@@ -40,7 +49,9 @@ def report(
 
     if len(runs) > 1 and out is None:
         raise UsageError("say where the tables of several runs go, with -o FOLDER")
-    catalog, boards, failures = Catalog.installed(), merged(load_boards(runs)), list[str]()
+    loaded = load_boards(runs)
+    boards = merged(anonymous(loaded) if anonymously else loaded)
+    catalog, failures = Catalog.installed(), list[str]()
     for board, name in zip(boards, folder_names(boards), strict=True):
         if published:
             board = beside_published(board, catalog)
