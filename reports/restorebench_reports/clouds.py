@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, log10
 
@@ -18,6 +18,10 @@ WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 388, 12, 266
 LINE = 13
 """Height of a label."""
+LETTER = 5.8
+"""About how wide a letter is."""
+GAP = 8
+"""Between a point and its label."""
 BESIDE = 1.3
 """How much room there is beside the first and the last point."""
 
@@ -156,16 +160,17 @@ def _cloud(
     up = _Scale(min(shown) - margin, max(shown) + margin, BOTTOM, TOP)
     first = front(costs, means, higher=metric.higher_is_better)
     labels = _apart({name: up.at(means[name]) for name in costs})
+    places = {name: across.at(log10(value)) for name, value in costs.items()}
     points = []
     for name, value in costs.items():
-        x = across.at(log10(value))
-        left = x > (LEFT + RIGHT) / 2
+        beside = [(x, up.at(means[n])) for n, x in places.items() if n != name]
+        left = _to_the_left(titles[name], places[name], labels[name], beside)
         points.append(
             Point(
                 title=titles[name],
-                x=x,
+                x=places[name],
                 y=up.at(means[name]),
-                label_x=round(x - 8 if left else x + 8, 1),
+                label_x=round(places[name] + (-GAP if left else GAP), 1),
                 label_y=labels[name],
                 anchor="end" if left else "start",
                 cost=f"{value:.3g}",
@@ -173,7 +178,8 @@ def _cloud(
                 first=name in first,
             )
         )
-    powers = LogLocator(subs=(1, 2, 5)).tick_values(cheapest, dearest)
+    few = dearest / cheapest < 1000
+    powers = LogLocator(subs=(1, 2, 5) if few else (1,)).tick_values(cheapest, dearest)
     steps = MaxNLocator(5).tick_values(up.low, up.high)
     corners = [f"{point.x},{point.y}" for point in sorted(points, key=_place) if point.first]
     return Cloud(
@@ -205,6 +211,20 @@ def front(costs: Mapping[str, float], means: Mapping[str, float], *, higher: boo
         return as_good and (costs[one], good[one]) != (costs[other], good[other])
 
     return {name for name in costs if not any(beats(other, name) for other in costs)}
+
+
+def _to_the_left(title: str, x: float, y: float, points: Sequence[tuple[float, float]]) -> bool:
+    """Say whether a label is better off left of its point.
+
+    On the right it would leave the picture or hide another point, and on the left it would not.
+    """
+    width = GAP + LETTER * len(title)
+
+    def bad(start: float, end: float) -> bool:
+        hides = any(start < px < end and abs(py - y + LINE / 3) < LINE for px, py in points)
+        return hides or start < 0 or end > WIDTH
+
+    return bad(x, x + width) and (x + width > WIDTH or not bad(x - width, x))
 
 
 def _apart(heights: Mapping[str, float]) -> dict[str, float]:
