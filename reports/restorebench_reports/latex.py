@@ -10,6 +10,8 @@ from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
 from restorebench.table import Style, Table, table_of
 from restorebench_reports.bibtex import Cited, cited
+from restorebench_reports.efficiency import efficiency_table
+from restorebench_reports.significance import significance_tables
 from restorebench_reports.tex import environment
 
 
@@ -18,6 +20,8 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
     tables = [table_of(board, style)]
     if board.printed:
         tables.append(comparison_table(board, style))
+    tables += filter(None, [efficiency_table(board, style)])
+    tables += significance_tables(board)
     return _write(folder / "leaderboard.tex", tables, cited(board))
 
 

@@ -8,10 +8,11 @@ a number is named by what a person types elsewhere, too. A command for each, suc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from restorebench.cost_columns import COLUMNS, cost_columns
 from restorebench.leaderboard import Leaderboard
 from restorebench.published import AVERAGE
 from restorebench.store import write_atomically
@@ -20,6 +21,8 @@ from restorebench_reports.tex import environment
 
 IMAGES = "images"
 """What stands in place of a metric for the count of images."""
+COST = "cost"
+"""What stands in place of a task for costs, with the size of the image: ``cost_224x224``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,25 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
 
 
 def numbers_of(board: Leaderboard, table: Table) -> Iterator[Number]:
-    """Yield a number for each mean that the board has, and the count of images of each."""
+    """Yield a number for each mean that the board has, for the count of its images, and for costs.
+
+    Args:
+        board: the leaderboard.
+        table: the same as text, as `table_of` gives it.
+    """
     info = board.info
-    methods = keys([row.name for row in info.rows])
-    tasks = keys([*(column.name for column in info.columns), AVERAGE])
+    methods = dict(
+        zip([row.name for row in info.rows], keys([r.name for r in info.rows]), strict=True)
+    )
+    tasks = keys([COST, *(column.name for column in info.columns), AVERAGE])[1:]
     metrics = keys([IMAGES, *(metric.name for metric in info.metrics)])[1:]
-    for method, row in zip(methods, table.rows, strict=True):
-        for place, (task, group) in enumerate(zip(tasks, table.groups, strict=True)):
+    for row in table.rows:
+        for place, task in enumerate(tasks):
             column = info.columns[place] if place < len(info.columns) else None
+            group, method = table.groups[place], methods[row.name]
             extent = group.tag if column else board.average_extent
             words = "; ".join(filter(None, [row.tag, "" if group.whole else extent]))
-            scored = False
+            found = []
             for key, metric, cell in zip(metrics, info.metrics, row.groups[place], strict=True):
                 value = (
                     board.cell(row.name, column.name, metric.name).value
@@ -61,10 +72,23 @@ def numbers_of(board: Leaderboard, table: Table) -> Iterator[Number]:
                     else board.average(row.name, metric.name)
                 )
                 if value is not None:
-                    scored = True
-                    yield Number(method, task, key, cell.text, words)
-            if scored and column is not None:
+                    found.append(Number(method, task, key, cell.text, words))
+            yield from found
+            if found and column is not None:
                 yield Number(method, task, IMAGES, str(column.count))
+    yield from _costs(board, methods)
+
+
+def _costs(board: Leaderboard, methods: Mapping[str, str]) -> Iterator[Number]:
+    names = {column.heading: column.name for column in COLUMNS}
+    settings = list(cost_columns(board.costs))
+    for task, setting in zip(keys([f"{COST}_{s.size}" for s in settings]), settings, strict=True):
+        where = setting.words.partition(";")[0].removeprefix("costs ")
+        for row, cells in setting.cells.items():
+            for heading, cell in zip(setting.headings, cells, strict=True):
+                if cell.text:
+                    words = "; ".join(filter(None, [f"{heading} {where}", cell.remark]))
+                    yield Number(methods[row], task, names[heading], cell.text, words)
 
 
 def keys(names: Sequence[str]) -> list[str]:

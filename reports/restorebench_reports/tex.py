@@ -78,10 +78,12 @@ class Typeset:
     rows: tuple[tuple[str, ...], ...]
     headings: tuple[Heading, ...]
     """Above the groups of columns, from left to right; empty if no group has one."""
+    bare: bool
+    """Whether each group is one column that its title says all of."""
 
     @property
     def broken(self) -> bool:
-        """Whether there are columns of broken text, which have widths of their own."""
+        """Whether there are columns of broken text."""
         return any("p{" in column for column in self.columns)
 
 
@@ -155,8 +157,9 @@ def typeset(table: Table) -> Typeset:
             found.append((_format(parts, column), [_aligned(cell) for cell in column]))
         else:
             found.append(("c", [_marked(c, escape(c.text)) for c in column]))
+    bare = all(group.metrics == ("",) and not group.tags for group in table.groups)
     kinds, cells = tuple(kind for kind, _ in found), [cells for _, cells in found]
-    return Typeset(kinds, tuple(zip(*cells, strict=True)), _headings(table))
+    return Typeset(kinds, tuple(zip(*cells, strict=True)), _headings(table), bare)
 
 
 def _headings(table: Table) -> tuple[Heading, ...]:

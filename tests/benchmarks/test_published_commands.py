@@ -260,3 +260,12 @@ def test_the_documents_example_is_a_paper(tmp_path: Path) -> None:
     assert [cell.printed for cell in row] == ["12M", "38.10", ".981", "?", "?", "34.65"]
     assert "average" in row[-1].flags
     assert paper_table(paper, paper.tables[0]).rows[0].title == "Mine (ours)"
+
+
+def test_the_audit_is_written_as_tables(cli: Cli, tmp_path: Path) -> None:
+    done = cli("audit", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "out/audit.tex").read_text(encoding="utf-8")
+    assert r"the 4 psnr cells average 29.5225, printed is 29.51" in text
+    assert text.count("---- table begins") == 6
+    assert "29.5225" in (tmp_path / "out/audit.html").read_text(encoding="utf-8")

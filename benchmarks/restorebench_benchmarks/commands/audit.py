@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from restorebench.commands.options import say_written
 from restorebench.console import console
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def audit(
         typer.Option(help="CSV file of a survey's leaderboard, audited with the record."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write LaTeX and HTML to this folder.")
+    ] = None,
 ) -> None:
     """Look for faults in the published record: a finding is a reason to look, not a verdict."""
     from restorebench_benchmarks.audit import audit as findings_in
@@ -46,6 +50,18 @@ def audit(
     cells = sum(cell.value is not None for table in tables for row in table.rows for cell in row)
     sources = len({cell.paper for table in tables for row in table.rows for cell in row})
     _print(findings, f"{len(findings)} findings in {cells} values of {sources} sources")
+    if out is not None:
+        _write(findings, out)
+
+
+def _write(findings: Sequence[Finding], out: Path) -> None:
+    from restorebench.catalog import Catalog
+    from restorebench_benchmarks.audit_table import audit_tables
+
+    tables, catalog = list(audit_tables(findings, RULES)), Catalog.installed()
+    for name in catalog.names("table_renderers"):
+        render = catalog.renderer(name, "table_renderers")
+        say_written([render(tables, out / "audit", title="Audit of published tables", bibtex="")])
 
 
 def _leaderboard(path: Path) -> Table:
