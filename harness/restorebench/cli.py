@@ -49,7 +49,11 @@ def main() -> None:
     """Run the command line, with the commands of installed packages."""
     for _, command in sorted(by_packages(["commands"]), key=lambda pair: pair[1].name):
         try:
-            app.command(command.name)(command.load())
+            loaded = command.load()
+            if isinstance(loaded, typer.Typer):  # with commands of its own
+                app.add_typer(loaded, name=command.name)
+            else:
+                app.command(command.name)(loaded)
         except SetupError as error:  # a broken package leaves the other commands alone
             fail(str(error))
     run_app(app)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.catalog import Catalog
@@ -23,14 +20,13 @@ from restorebench.consistency import (
     name_of,
 )
 from restorebench.data.dataset import Item
-from restorebench.errors import SetupError, StoreError
+from restorebench.errors import StoreError
 from restorebench.leaderboard import BOARD, Leaderboard
-from restorebench.plan import Plan, Row, method_name
-from restorebench.planning import make_plans
+from restorebench.plan import Plan, Row
 from restorebench.profiling import read_costs
 from restorebench.record import Identity, Record
 from restorebench.reduced import beside_float32
-from restorebench.rows import OPTIONS
+from restorebench.replan import plan_again
 from restorebench.run_manifest import read_sessions
 from restorebench.runner import measure_again
 from restorebench.store import read_records
@@ -102,7 +98,7 @@ def _verify_board(
     yield Check("manifest", known, "its sessions are the board's" if known else "not the board's")
     if not known:
         return
-    plan = _plan(asked, catalog, board.info, mine[-1])
+    plan = plan_again(board.info, catalog, data_root=asked.data_root, weights=asked.weights)
     records = [journals[key] for key in board.records["key"] if key in journals]
     plan = beside_float32(plan, records, journals)
     costs = read_costs(asked.folder)
@@ -113,35 +109,6 @@ def _verify_board(
     chosen = random.Random(asked.seed).sample(again, min(asked.sample, len(again)))
     for key in chosen:
         yield _measured_again(plan, journals[key])
-
-
-def _plan(asked: Asked, catalog: Catalog, info: BoardInfo, session: dict[str, Any]) -> Plan:
-    """Plan the run again as it was asked for.
-
-    Raises:
-        BenchError: if that cannot be done here.
-    """
-    try:
-        request = dict(session["asked"])
-        suite, methods = str(request.pop("suite")), list(request.pop("methods"))
-        options = OPTIONS.validate_json(json.dumps(request))
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
-        raise StoreError("the manifest does not say what was asked for; run it again") from error
-    if strange := sorted(m for m in methods if method_name(m) not in catalog.names("methods")):
-        raise SetupError(
-            f"{', '.join(strange)} cannot be measured again: restored elsewhere, built in Python, "
-            "or from a plugin; name its file with --plugin"
-        )
-    weights = {**options.weights, **(asked.weights or {})}
-    options = replace(options, weights=weights, data_root=asked.data_root or options.data_root)
-    plans = make_plans(catalog, suite, methods, options)
-    plan = next((p for p in plans if p.protocol.id == info.protocol), None)
-    if plan is None:
-        raise StoreError(f"no protocol of the manifest is {info.protocol}")
-    for row, stored in zip(plan.rows, info.rows, strict=False):
-        if row.absent and not stored.absent:
-            raise SetupError(f"{row.label} cannot be measured again: {row.absent}")
-    return plan
 
 
 def _board_json(folder: Path, info: BoardInfo, true: BoardInfo) -> Check:
