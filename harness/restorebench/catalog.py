@@ -64,6 +64,11 @@ class Catalog:
     """All names by group. Made once for each command and handed on; there is no global registry."""
 
     groups: Mapping[str, Mapping[str, Provided]] = field(repr=False)
+    plugins: tuple[Path, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., Catalog], tuple[tuple[Path, ...]]]:
+        # Another process finds the same names anew: what a plugin file holds cannot be pickled.
+        return Catalog.installed, (self.plugins,)
 
     @classmethod
     def installed(cls, plugins: Iterable[Path] = ()) -> Catalog:
@@ -72,12 +77,13 @@ class Catalog:
         Raises:
             UsageError: if two of them provide the same name, or a plugin cannot be read.
         """
+        paths = tuple(plugins)
         groups: dict[str, dict[str, Provided]] = {group: {} for group in GROUPS}
-        for group, new in (*by_packages(GROUPS), *by_plugins(plugins, GROUPS)):
+        for group, new in (*by_packages(GROUPS), *by_plugins(paths, GROUPS)):
             if new.name in groups[group]:
                 raise UsageError(f"two packages provide {group} {new.name!r}; rename one")
             groups[group][new.name] = new
-        return cls(groups)
+        return cls(groups, paths)
 
     def names(self, group: str) -> list[str]:
         """Return the sorted names of a group; YAML folders are opened."""

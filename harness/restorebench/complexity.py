@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restorebench.errors import MethodBuildError
 from restorebench.inference import computing
+from restorebench.mac_handlers import for_fvcore, for_ptflops, for_torch
 from restorebench.method import Method
 
 SIDE = 224
@@ -42,7 +43,7 @@ class Complexity:
     macs: Mapping[str, int]
     """Multiply-accumulates by counter; empty for a method without a network to count in."""
     uncounted: Mapping[str, int]
-    """Operators that count nothing, by how often they occur (fvcore's list)."""
+    """Operators that no counter has a rule for, by how often they occur (fvcore's list)."""
 
     @property
     def disagreement(self) -> float:
@@ -125,9 +126,10 @@ def _touched(network: nn.Module, side: int) -> set[int]:
     return mode.ids
 
 
-def image(side: int = SIDE) -> Tensor:
-    """Return the image (1, 3, side, side) that costs are measured on, the same everywhere."""
-    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+def image(side: int = SIDE, batch: int = 1) -> Tensor:
+    """Return the images (batch, 3, side, side) that costs are measured on, all one and the same."""
+    one = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    return one.repeat(batch, 1, 1, 1)
 
 
 def _device(network: nn.Module) -> torch.device:
@@ -147,7 +149,8 @@ def countable(network: nn.Module, side: int) -> tuple[nn.Module, Tensor]:
 
 
 def _by_torch(network: nn.Module, x: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    counter = FlopCounterMode(display=False, custom_mapping=for_torch())
+    with counter, torch.no_grad():
         network(x)
     return int(counter.get_total_flops()) // 2
 
@@ -163,8 +166,11 @@ def _by_ptflops(network: nn.Module, x: Tensor) -> int:
             print_per_layer_stat=False,
             backend="aten",
             input_constructor=lambda _: x,
+            custom_modules_hooks=for_ptflops(),
         )
-    return int(total or 0)
+    if total is None:  # it prints what a network raises, and goes on
+        raise RuntimeError("ptflops cannot run this network")
+    return int(total)
 
 
 def _by_fvcore(network: nn.Module, side: int) -> tuple[int, Mapping[str, int]]:
@@ -173,6 +179,8 @@ def _by_fvcore(network: nn.Module, side: int) -> tuple[int, Mapping[str, int]]:
         from fvcore.nn import FlopCountAnalysis
 
         analysis = FlopCountAnalysis(network, image(side).to(_device(network)))
+        for name, handler in for_fvcore().items():
+            analysis.set_op_handle(name, handler)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         analysis.tracer_warnings("none")
         total = int(analysis.total())

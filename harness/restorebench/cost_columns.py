@@ -30,6 +30,7 @@ COLUMNS = (
     _Column(
         "latency_ms", "Latency (ms)", 1, 1, "latency is a median, from memory of the CPU and back"
     ),
+    _Column("peak_memory", "Memory (MiB)", 2**20, 0, "memory is the peak, with the weights"),
 )
 
 
@@ -83,10 +84,10 @@ def _cell(line: Mapping[Any, Any], column: _Column) -> CostCell:
     if math.isnan(value):
         return CostCell("")
     text = f"{value / column.unit:.{column.digits}f}"
-    return CostCell(text, _disagreement(line) if column.name == "macs" else "")
+    return CostCell(text, disagreement(line) if column.name == "macs" else "")
 
 
-def _disagreement(line: Mapping[Any, Any]) -> str:
+def disagreement(line: Mapping[Any, Any]) -> str:
     """Say how far the counters lie apart, where that is too far to be left unsaid."""
     counts = {counter: float(line[f"macs_{counter}"]) for counter in COUNTERS}
     apart = 1 - min(counts.values()) / max(counts.values())

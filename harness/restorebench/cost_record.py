@@ -62,6 +62,21 @@ class Latency(BaseModel):
     """Of the network alone; ``None`` for a method without one."""
     state: str
     """How it was run, such as ``eager, channels_last``."""
+    energy: float | None = None
+    """Joules a megapixel, of the whole accelerator; ``None`` where nothing counts them."""
+
+
+class Memory(BaseModel):
+    """Bytes that a process of its own holds for one batch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: int
+    """Of the network's parameters and buffers."""
+    peak: int
+    """Most at once, with the weights: allocated on CUDA; on the CPU, growth of the process."""
+    reserved: int | None
+    """What CUDA's allocator took for that; ``None`` on the CPU."""
 
 
 class CostRecord(BaseModel):
@@ -75,10 +90,12 @@ class CostRecord(BaseModel):
     complexity: Complexity | None = None
     """Of one image."""
     latency: Latency | None = None
+    memory: Memory | None = None
     error: str | None = None
     """Why something could not be measured, in one line."""
 
 
+SETTING = ("method", "size", "batch", "precision", "device", "threads", "tf32")
 NUMBERS = (
     "parameters",
     "trainable",
@@ -90,6 +107,10 @@ NUMBERS = (
     "latency_p90",
     "network_ms",
     "throughput",
+    "energy",
+    "weights_memory",
+    "peak_memory",
+    "reserved_memory",
 )
 
 
@@ -97,32 +118,37 @@ def costs_frame(records: Iterable[CostRecord]) -> pd.DataFrame:
     """Return costs as numbers, one row a record; what was not measured is NaN.
 
     Columns: ``method``, the row's name on the board; ``size``, height and width in pixels;
-    ``batch``, ``precision``, ``device``, ``threads``. ``parameters``, of these ``trainable``, and
-    ``untouched`` by a forward pass. ``macs`` of one image, as torch counts, and each counter's
-    own (1 MAC = 2 FLOPs). ``latency_ms``, the median time of `Method.restore` on the batch, with
-    the 10th and 90th percentile; ``network_ms``, the network's part of it; ``throughput`` in
-    images a second. ``error``, why something is missing.
+    ``batch``, ``precision``, ``device``, ``threads``, ``tf32``. ``parameters``, of these
+    ``trainable``, and ``untouched`` by a forward pass. ``macs`` of one image, as torch counts, and
+    each counter's own (1 MAC = 2 FLOPs). ``latency_ms``, the median time of `Method.restore` on
+    the batch, with the 10th and 90th percentile; ``network_ms``, the network's part of it;
+    ``throughput`` in images a second; ``energy`` in joules a megapixel; ``weights_memory``,
+    ``peak_memory`` with the weights, and ``reserved_memory`` of CUDA, in bytes. ``state``, how it
+    was run, such as ``eager, channels_last``. ``error``, why something is missing.
     """
     frame = pd.DataFrame(
         [_line(record) for record in records],
-        columns=["method", "size", "batch", "precision", "device", "threads", *NUMBERS, "error"],
+        columns=[*SETTING, *NUMBERS, "state", "error"],
     )
-    types = {"size": "int64", "batch": "int64", "threads": "Int64", "error": "string"}
-    return frame.astype({**types, **dict.fromkeys(NUMBERS, "float64")})
+    types = {"size": "int64", "batch": "int64", "threads": "Int64", "tf32": "bool"}
+    texts = dict.fromkeys(["state", "error"], "string")
+    return frame.astype({**types, **texts, **dict.fromkeys(NUMBERS, "float64")})
 
 
 def _line(record: CostRecord) -> dict[str, Any]:
     own = record.identity
-    line = {name: getattr(own, name) for name in ("method", "size", "batch", "precision")}
-    line |= {"device": own.device, "threads": own.threads, "error": record.error}
+    line = {name: getattr(own, name) for name in SETTING} | {"error": record.error}
     if record.complexity is not None:
         line |= _counts(record.complexity)
     if record.latency is not None:
         low, middle, high = np.percentile(record.latency.restore, (10, 50, 90))
         line |= {"latency_ms": middle, "latency_p10": low, "latency_p90": high}
-        line["throughput"] = 1000 * own.batch / middle
+        line |= {"throughput": 1000 * own.batch / middle, "energy": record.latency.energy}
+        line["state"] = record.latency.state
         if record.latency.network is not None:
             line["network_ms"] = np.median(record.latency.network)
+    if record.memory is not None:
+        line |= {f"{name}_memory": size for name, size in record.memory.model_dump().items()}
     return line
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,15 @@ from torch import Tensor
 from restorebench.complexity import SIDE, complexity, image
 from restorebench.cost_record import CostIdentity, CostRecord, Latency
 from restorebench.errors import BenchError, StoreError
+from restorebench.memory import peak_memory
 from restorebench.method import Method
 from restorebench.plan import Row, config_text
 from restorebench.provenance import environment_hash
 from restorebench.runtime import (
     Clock,
+    energy_counter,
     interleaved,
+    joules,
     network_clock,
     processor,
     restore_clock,
@@ -40,6 +43,7 @@ class Profile:
     """Height and width of the image, in pixels."""
     batch: int = 1
     latency: bool = False
+    memory: bool = False
 
     def identity(self, row: Row, device: torch.device) -> CostIdentity:
         """Return everything that a row's costs depend on."""
@@ -54,26 +58,31 @@ class Profile:
         )
 
 
-def measure_costs(rows: Iterable[Row], profile: Profile, out: Path) -> Iterator[CostRecord]:
+def measure_costs(rows: Iterable[Row], profile: Profile, out: Path | None) -> Iterator[CostRecord]:
     """Measure what the folder does not hold yet; all methods stay in memory meanwhile.
+
+    Args:
+        rows: the methods.
+        profile: what is measured.
+        out: keeps what was measured, and gives it to the next that asks; ``None`` keeps nothing.
 
     What cannot be measured is its record's error, which is not kept, so that it is tried again.
 
     Yields:
-        Each method's record once it is counted, and again once all is measured.
+        Each method's record once it is counted, and again at the end.
 
     Raises:
         OutputFolderError: if records cannot be written.
         StoreError: if a stored one is damaged.
     """
-    known = read_costs(out)
+    known = {} if out is None else read_costs(out)
     subjects = []
     for row in rows:
         method = row.build()
         assert isinstance(method, Method)  # images that were restored elsewhere cost nothing here
         identity = profile.identity(row, method.device)
         new = CostRecord(key=identity.key, identity=identity)
-        subjects.append(_Subject(method, known.get(identity.key, new), out))
+        subjects.append(_Subject(row, method, known.get(identity.key, new), out))
     for subject in subjects:
         if subject.record.complexity is None:
             counted = subject.attempt(partial(complexity, subject.method, profile.size))
@@ -81,8 +90,14 @@ def measure_costs(rows: Iterable[Row], profile: Profile, out: Path) -> Iterator[
                 subject.keep(complexity=counted)
         yield subject.record
     if profile.latency:
-        _time(subjects, image(profile.size).expand(profile.batch, -1, -1, -1).contiguous())
-        yield from (subject.record for subject in subjects)
+        _time(subjects, image(profile.size, profile.batch))
+    for subject in subjects:
+        if profile.memory and subject.record.memory is None:
+            build = subject.row.build
+            found = subject.attempt(partial(peak_memory, build, profile.size, profile.batch))
+            if found is not None:
+                subject.keep(memory=found)
+        yield subject.record
 
 
 def read_costs(out: Path) -> dict[str, CostRecord]:
@@ -127,9 +142,10 @@ def _of_row(row: Row) -> dict[str, str]:
 class _Subject:
     """A method, and what is known of its costs."""
 
+    row: Row
     method: Method
     record: CostRecord
-    out: Path
+    out: Path | None
 
     def attempt(self, what: Callable[[], T]) -> T | None:
         """Return a measurement; if it fails, nothing, and the record says why."""
@@ -143,8 +159,10 @@ class _Subject:
             return None
 
     def keep(self, **parts: object) -> None:
-        """Add measurements to the record, and write it."""
+        """Add measurements to the record, and write it if it is to be kept."""
         self.record = self.record.model_copy(update=parts)
+        if self.out is None:
+            return
         text = self.record.model_dump_json(indent=1, exclude={"error"}) + "\n"
         write_atomically(self.out / FOLDER / f"{self.record.key}.json", text)
 
@@ -164,8 +182,18 @@ def _time(subjects: Iterable[_Subject], x: Tensor) -> None:
             times.get((subject.record.key, what)) for what in ("restore", "network")
         )
         assert restore is not None
-        state = state_of(subject.method.network)
-        subject.keep(latency=Latency(restore=restore, network=network, state=state))
+        state, energy = state_of(subject.method.network), _energy(subject, x, clocks)
+        latency = Latency(restore=restore, network=network, state=state, energy=energy)
+        subject.keep(latency=latency)
+
+
+def _energy(subject: _Subject, x: Tensor, clocks: Mapping[tuple[str, str], Clock]) -> float | None:
+    """Return joules a megapixel of the network alone, where something counts them."""
+    clock = clocks.get((subject.record.key, "network"))
+    counter = energy_counter(subject.method.device)
+    if clock is None or counter is None:
+        return None
+    return joules(clock, counter) / (x.numel() / 3 / 1e6)
 
 
 def _clocks(method: Method, x: Tensor) -> dict[str, Clock]:

@@ -18,7 +18,7 @@ from restorebench.errors import (
 )
 from restorebench.inference import Inference, numbers_of
 from restorebench.loading import carried_weights, folder_row, load_method
-from restorebench.method import Card, Method, Precision
+from restorebench.method import Card, Method, Precision, Weights
 from restorebench.plan import Row, method_name
 from restorebench.provenance import code_hash, device_name
 from restorebench.restored import RestoredFolder
@@ -163,14 +163,16 @@ def _with_weights(row: Row, load: Callable[[], Method]) -> Row:
     loaded, config = method.weights, method.config
     assert loaded is not None
 
-    def build() -> Method:
-        method = load()
-        if method.weights != loaded:
-            raise WeightsError(f"{row.label}: {loaded.file} was changed during the run; start anew")
-        return method
-
+    build = partial(_unchanged, row.label, load, loaded)
     card = loaded.titled(row.card)
     return replace(row, card=card, weights=loaded.sha256, loaded=loaded, config=config, build=build)
+
+
+def _unchanged(label: str, load: Callable[[], Method], loaded: Weights) -> Method:
+    method = load()
+    if method.weights != loaded:
+        raise WeightsError(f"{label}: {loaded.file} was changed during the run; start anew")
+    return method
 
 
 def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
@@ -191,8 +193,12 @@ def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
         precision=numbers_of(method.precision, method.way),
         device=device_name(str(method.device)),
         config=method.config,
-        build=lambda: method,
+        build=partial(_itself, method),
     )
+
+
+def _itself(method: Method) -> Method:
+    return method
 
 
 def _no_weights(name: str, checkpoint: str) -> str:

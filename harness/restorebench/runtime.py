@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+import time
 import timeit
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from restorebench.errors import UsageError
 from restorebench.method import Method
 from restorebench.provenance import device_name
 from restorebench.statistics import Values
@@ -21,6 +22,7 @@ ROUNDS = 10
 REPEATS = 5
 ROUND_SECONDS = 0.2
 """What is slower than this is not repeated within a round."""
+ENERGY_SECONDS = 2.0
 
 Clock = Callable[[], float]
 """Runs something once and returns how long it took, in milliseconds."""
@@ -88,30 +90,45 @@ def _by_events(call: Callable[[], object], device: torch.device) -> Clock:
     return clock
 
 
-def peak_memory(method: Method, x: Tensor) -> int:
-    """Return the most bytes that `Method.restore` holds on its accelerator, weights included.
+def joules(clock: Clock, millijoules: Callable[[], int]) -> float:
+    """Return what one call takes of a counter of energy, of the whole device, its idling included.
 
-    Raises:
-        UsageError: on a CPU, where the memory of one call cannot be told from the process's own.
+    Args:
+        clock: calls it once and waits for its end; warmed up.
+        millijoules: reads the counter, which may advance in steps of a tenth of a second.
     """
-    if method.device.type != "cuda":
-        raise UsageError(
-            f"peak memory is measured on CUDA devices only, not on {method.device}; "
-            "leave out --memory"
-        )
-    torch.cuda.synchronize(method.device)
-    torch.cuda.reset_peak_memory_stats(method.device)
-    method.restore(x)
-    return int(torch.cuda.max_memory_allocated(method.device))
+    before, begun, calls = millijoules(), time.perf_counter(), 0
+    while time.perf_counter() - begun < ENERGY_SECONDS:
+        clock()
+        calls += 1
+    return (millijoules() - before) / 1000 / calls
+
+
+def energy_counter(device: torch.device) -> Callable[[], int] | None:
+    """Return NVML's counter of millijoules of a CUDA device, if the package for it is there."""
+    if device.type != "cuda":
+        return None
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        counter = partial(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+        counter()
+    except Exception:  # not installed, or a device without such a counter: no energy is reported
+        return None
+    return counter
 
 
 def state_of(network: nn.Module) -> str:
     """Return how a network is run, in words: compiled or eager, and the layout of its kernels."""
-    compiled = isinstance(network, torch._dynamo.OptimizedModule)
-    kernels = [p for p in network.parameters() if p.ndim == 4 and min(p.shape[:2]) > 1]
-    last = all(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
-    layout = "channels_last" if kernels and last else "contiguous"
-    return f"{'compiled' if compiled else 'eager'}, {layout}"
+    words = ["compiled" if isinstance(network, torch._dynamo.OptimizedModule) else "eager"]
+    kernels = [p for p in network.parameters() if p.ndim == 4 and min(p.shape) > 1]
+    if kernels:
+        last = all(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
+        words.append("channels_last" if last else "contiguous")
+    return ", ".join(words)
 
 
 def machine(device: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorebench.catalog import Catalog
-from restorebench.complexity import DISAGREEMENT, complexity
+from restorebench.complexity import DISAGREEMENT, complexity, macs, parameters
 from restorebench.errors import MethodBuildError
 from restorebench.method import Card, Method
 
@@ -40,11 +42,43 @@ class Products(nn.Module):
 
 
 class Attention(nn.Module):
-    """An operator that fvcore counts as nothing."""
+    """Attention behind one function; asking for a value keeps it from being decomposed."""
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens = x.flatten(2).mT
+        tokens = x.flatten(2).mT * float(x.max())
         return F.scaled_dot_product_attention(tokens, tokens, tokens).mT.reshape(x.shape)
+
+
+class AddedProducts(nn.Module):
+    """Products that are added to something as they are made."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        square = x[0, :, :, :16]
+        return x + torch.baddbmm(square, square, square) + torch.addbmm(square[0], square, square)
+
+
+class Dynamic(nn.Module):
+    """A kernel of its own for each image, as hypernetworks make them, by one grouped call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.make = nn.Linear(3, 4 * 3 * 9, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernels = self.make(x.mean((2, 3))).view(-1, 3, 3, 3)
+        features = F.conv2d(x.flatten(0, 1)[None], kernels, padding=1, groups=len(x))
+        return features[:, :3]
+
+
+class Deformable(nn.Module):
+    """Calls the compiled operator of torchvision, or what stands in for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.ones(3, 3, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ops.torchvision.deform_conv2d(x, self.kernel)  # type: ignore[no-any-return]
 
 
 class Router(nn.Module):
@@ -78,12 +112,39 @@ def test_all_counters_find_what_arithmetic_finds(width: int) -> None:
     assert "mul" in found.uncounted
 
 
-def test_a_counter_that_misses_an_operator_is_flagged_and_the_operator_named() -> None:
-    found = complexity(method_of(Attention)(), 16)
-    assert found.macs["torch"] == 2 * 256 * 256 * 3
-    assert found.macs["fvcore"] == 0
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (Attention, 2 * 256 * 256 * 3),
+        (AddedProducts, 2 * 3 * 16**3),
+        (Dynamic, 256 * 4 * 3 * 9 + 3 * 4 * 3 * 9),
+    ],
+)
+def test_no_counter_misses_a_product(network: type[nn.Module], expected: int) -> None:
+    found = complexity(method_of(network)(), 16)
+    assert set(found.macs.values()) == {expected}
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision has the operator")
+def test_a_compiled_deformable_convolution_is_counted_by_all() -> None:
+    with torch.library._scoped_library("torchvision", "DEF") as library:
+        library.define("deform_conv2d(Tensor x, Tensor kernel) -> Tensor")
+        library.impl("deform_conv2d", lambda x, kernel: x + 1, "CompositeExplicitAutograd")
+        found = complexity(method_of(Deformable)(), 16)
+    assert set(found.macs.values()) == {256 * 3 * 3 * 9}
+
+
+def test_an_operator_that_nobody_counts_is_named_and_a_disagreement_flagged() -> None:
+    class Norm(nn.Module):
+        """Only fvcore counts norms, and nobody Fourier transforms."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.layer_norm(torch.fft.fft2(x).abs(), x.shape[1:]) @ x[..., :1, :].mT
+
+    found = complexity(method_of(Norm)(), 16)
+    assert found.macs["fvcore"] > found.macs["torch"] == 3 * 256
     assert found.disagreement > DISAGREEMENT
-    assert "scaled_dot_product_attention" in found.uncounted
+    assert "fft_fft2" in found.uncounted
 
 
 def test_a_network_that_looks_at_values_is_counted_on_an_image() -> None:
@@ -105,25 +166,80 @@ def test_a_network_that_cannot_take_the_size_is_one_line() -> None:
         complexity(method_of(Fixed)(), 32)
 
 
+COUNTS = {
+    "airnet": ("breakdown_MACs", "1x3x224x224", "restorer_plus_1_encoder_with_dcn"),
+    "anyir": ("results", "1x3x224x224", "torch_FlopCounterMode_MACs"),
+    "anyir_sf": ("results", "1x3x224x224", "torch_FlopCounterMode_MACs"),
+    "daair": ("results", "1x3x224x224", "torch_FlopCounterMode_MACs"),
+    "hair": ("results", "1x3x224x224", "torch_FlopCounterMode_MACs"),
+    "ndr_restore": ("results", "1x3x224x224", "torch_FlopCounterMode_MACs"),
+    "promptir": ("results", "1x3x224x224", "torch_FlopCounterMode_MACs"),
+    "restormer": ("results", "1x3x224x224", "torch_FlopCounterMode_MACs"),
+}
+"""Where the authors' own code was counted; AirNet's with its deformable convolutions."""
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_networks_cost_what_the_authors_code_costs(name: str, reference: Path) -> None:
+    content = json.loads((reference / name / "complexity.json").read_text())
+    section, size, count = COUNTS[name]
+    method = Catalog.installed().method(name)()
+    assert parameters(method) == content["parameters"]
+    assert macs(method) == pytest.approx(content[section][size][count], rel=2e-3)
+
+
+def test_a_router_costs_between_its_cheapest_and_its_dearest_expert(reference: Path) -> None:
+    content = json.loads((reference / "moce_ir_s" / "complexity.json").read_text())
+    forced = [content["forced_expert"][f"1x3x224x224 forced expert {i}"] for i in range(4)]
+    method = Catalog.installed().method("moce_ir_s")()
+    assert parameters(method) == content["parameters"]
+    low, high = (each(f["torch_FlopCounterMode_MACs"] for f in forced) for each in (min, max))
+    assert low * 0.99 < macs(method) < high * 1.01
+
+
 def test_the_counters_agree_with_the_reference(reference: Path) -> None:
     expected = json.loads((reference / "anyir/complexity.json").read_text())
     at_224 = expected["results"]["1x3x224x224"]
     found = complexity(Catalog.installed().method("anyir")())
-    assert found.parameters == expected["parameters"]
-    assert found.macs["torch"] == pytest.approx(at_224["torch_FlopCounterMode_MACs"], rel=1e-3)
     # The authors write layer norms out as single operations, which fvcore does not count.
     assert found.macs["fvcore"] == pytest.approx(at_224["fvcore_total_MACs"], rel=0.02)
     assert found.macs["ptflops"] == pytest.approx(at_224["ptflops_aten_MACs"], rel=0.02)
+    assert found.disagreement < DISAGREEMENT
 
 
-def test_the_command_states_size_counters_and_what_one_mac_is(cli: Cli, tmp_path: Path) -> None:
-    result = cli("profile", "-m", "anyir", "-m", "identity", "--size", 32, "--out", "cost.json")
+PLUGIN = """
+import torch
+from restorebench import Card, Method
+
+class Tiny(Method):
+    network_class = staticmethod(lambda: torch.nn.Conv2d(3, 3, 3, padding=1))
+    info = Card(title="Tiny", paper="none", status="external")
+
+METHODS = {"tiny": Tiny}
+"""
+
+
+def test_the_command_states_size_machine_and_what_one_mac_is(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    asked = ["profile", "-m", "tiny", "--plugin", "plugin.py", "--latency", "--memory"]
+    result = cli(*asked, "--size", 32, "--size", 48, "--out", "costs")
     assert result.returncode == 0, result.stderr
-    assert "One image of 32x32; 1 MAC = 2 FLOPs" in result.stdout
+    for said in ("Costs at 32x32", "Costs at 48x48", "1 MAC = 2 FLOPs", "1 threads", "Versions"):
+        assert said in result.stdout
     for counter in ("torch", "ptflops", "fvcore"):
-        assert f"GMACs, {counter}" in result.stdout
-    content = json.loads((tmp_path / "cost.json").read_text())
-    assert content["anyir"]["parameters"] == 6_294_134
-    assert content["identity"]["macs"] == {}
-    assert cli("profile", "--size", 8).returncode == 2
-    assert "no method is called 'hare'. Did you mean 'hair'?" in cli("profile", "-m", "hare").stderr
+        assert f"{counter} " in result.stdout
+    assert "untrained: random weights; a router may choose otherwise" in result.stdout
+    found = pd.read_csv(tmp_path / "costs" / "costs.csv")
+    assert list(found["method"]) == ["tiny", "tiny"]
+    assert list(found["size"]) == [32, 48]
+    assert list(found["macs"]) == [32 * 32 * 81, 48 * 48 * 81]
+    assert (found["latency_ms"] > 0).all()
+    assert found["weights_memory"][0] == 84 * 4
+    assert len(list((tmp_path / "costs/costs").iterdir())) == 2
+    assert "Costs at 32x32" in (tmp_path / "costs" / "costs.tex").read_text()
+
+
+def test_a_size_that_cannot_be_is_refused(cli: Cli) -> None:
+    result = cli("profile", "-m", "identity", "--size", 8)
+    assert result.returncode == 2
+    assert "--size must be at least 16, got 8" in result.stderr

@@ -18,6 +18,7 @@ from restorebench.leaderboard import Leaderboard
 from restorebench.method import Card, Method
 from restorebench.profiling import Profile, measure_costs, read_costs
 from restorebench.rows import Options, row_of
+from restorebench.runtime import REPEATS, ROUNDS, Clock, energy_counter, interleaved, joules
 from restorebench.verify import Asked, verify
 
 from .conftest import Cli
@@ -136,3 +137,34 @@ def test_a_changed_cost_is_found(cli: Cli, suite: Path, data_root: Path, tmp_pat
 def test_costs_are_measured_on_one_image_everywhere() -> None:
     assert torch.equal(image(32), image(32))
     assert image(32).shape == (1, 3, 32, 32)
+
+
+def test_energy_is_what_a_counter_grows_by_for_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restorebench.runtime.ENERGY_SECONDS", 0.01)
+    spent = [5000]
+
+    def clock() -> float:
+        spent[0] += 250
+        return 1.0
+
+    assert joules(clock, lambda: spent[0]) == pytest.approx(0.25)
+    assert energy_counter(torch.device("cpu")) is None
+
+
+def test_rounds_go_through_all_clocks_in_turn() -> None:
+    read: list[str] = []
+
+    def clock(name: str, milliseconds: float) -> Clock:
+        def call() -> float:
+            read.append(name)
+            return milliseconds
+
+        return call
+
+    times = interleaved({"slow": clock("slow", 1e6), "fast": clock("fast", 1.0)})
+    one = ["slow", *["fast"] * REPEATS]  # what is slow is not repeated within a round
+    assert read == ["slow", "slow", "fast", "fast", *one * ROUNDS]
+    assert {name: list(values) for name, values in times.items()} == {
+        "slow": [1e6] * ROUNDS,
+        "fast": [1.0] * ROUNDS,
+    }

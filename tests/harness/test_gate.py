@@ -385,7 +385,7 @@ def test_times_are_compared_on_the_same_machine_and_measured_again_before_failin
 
 
 def test_peak_memory_is_not_guessed_on_a_cpu(workplace: Workplace) -> None:
-    with pytest.raises(UsageError, match="measured on CUDA devices only, not on cpu"):
+    with pytest.raises(UsageError, match="gated on CUDA devices only, not on cpu"):
         workplace.compare(memory=True)
 
 

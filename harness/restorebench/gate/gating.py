@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorebench.complexity import image, macs, parameters
+from restorebench.complexity import SIDE, image, macs, parameters
 from restorebench.errors import (
     CellError,
     NothingSelectedError,
@@ -20,9 +20,10 @@ from restorebench.gate.judge import Gate, suite_of
 from restorebench.gate.report import EXIT_CODES, GateReport
 from restorebench.gate.rule import Limit
 from restorebench.leaderboard import Leaderboard
+from restorebench.memory import peak_memory
 from restorebench.method import Method
 from restorebench.plan import Plan, Row
-from restorebench.runtime import interleaved, machine, peak_memory, restore_clock
+from restorebench.runtime import interleaved, machine, restore_clock
 from restorebench.session import Session
 
 
@@ -124,7 +125,7 @@ class Gating:
     def _costs(self, board: Leaderboard) -> dict[str, Cost]:
         """Measure what networks cost that have restored anything."""
         rows = [row for row in self.plan.rows if _has_scored(board, row)]
-        costs = {row.label: _counted(_built(row), self.memory) for row in rows}
+        costs = {row.label: _counted(row, self.memory) for row in rows}
         if self.latency and rows:
             where = machine(self.session.options.device)
             times = interleaved({row.label: restore_clock(_built(row), image()) for row in rows})
@@ -156,13 +157,19 @@ def _has_scored(board: Leaderboard, row: Row) -> bool:
     return any(len(board.image_scores(row.label, column.name)) for column in board.info.columns)
 
 
-def _counted(method: Method, memory: bool) -> Cost:
+def _counted(row: Row, memory: bool) -> Cost:
+    method = _built(row)
+    if memory and method.device.type != "cuda":
+        # What a process on the CPU grows by differs by some percent from one to the next.
+        raise UsageError(
+            f"peak memory is gated on CUDA devices only, not on {method.device}; leave out --memory"
+        )
     count = parameters(method)
     return Cost(
         parameters=count,
         # What is no network computes outside of what the counter sees.
         macs=_macs(method) if count else None,
-        memory=peak_memory(method, image()) if memory else None,
+        memory=peak_memory(row.build, SIDE).peak if memory else None,
     )
 
 
