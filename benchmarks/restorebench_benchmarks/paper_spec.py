@@ -39,6 +39,7 @@ Flag = Literal[
     "lost",  # the paper prints a value, the text does not have it
     "shifted",  # the text has the value elsewhere; where it belongs is a reading
     "label",  # the name in the row or cell is wrong, no number is
+    "uncounted",  # a count of operations that leaves some out
 ]
 
 
@@ -88,6 +89,8 @@ class TableSpec(Spec):
     """Name of the suite that asks the same of a method, such as ``three_deg``."""
     protocol: str | None = None
     """Name of the protocol that the authors' released code follows, where there is such code."""
+    size: int | None = None
+    """Height and width of the image that costs are of, in pixels."""
     variant_of: str | None = None
     """In an ablation, the method whose variants the rows are."""
     transposed: bool = False

@@ -22,6 +22,7 @@ from restorebench.table import (
     titles_of,
 )
 from restorebench_benchmarks import REFERENCES
+from restorebench_benchmarks.paper_costs import measured_cost
 from restorebench_benchmarks.paper_spec import ColumnSpec, PaperSpec, TableSpec
 from restorebench_benchmarks.papers import table_of
 
@@ -57,7 +58,7 @@ def paper_table(paper: PaperSpec, spec: TableSpec, runs: Sequence[Leaderboard] =
     notes, facts = Notes(), _facts(paper, spec)
     lines = list(_printed(paper, spec, notes))
     for board in runs:
-        measured = list(_measured(spec, board, notes))
+        measured = list(_measured(paper, spec, board, notes))
         first = not any(line.section for line in lines)
         for line in measured:
             section = MEASURED if first and line is measured[0] else ""
@@ -94,16 +95,16 @@ def _printed(paper: PaperSpec, spec: TableSpec, notes: Notes) -> Iterator[_Line]
         yield _Line(printable(row[0].row), tuple(groups), "", copied)
 
 
-def _measured(spec: TableSpec, board: Leaderboard, notes: Notes) -> Iterator[_Line]:
-    if board.info.suite != spec.setting:
-        return
+def _measured(
+    paper: PaperSpec, spec: TableSpec, board: Leaderboard, notes: Notes
+) -> Iterator[_Line]:
     protocol = board.info.protocol.partition("/")[0]
     titles = titles_of(board.info)
     for row in board.info.rows:
-        groups = tuple(_scores(board, row, column) for column in spec.columns.values())
+        groups = tuple(_cells(paper, spec, board, row, heading, notes) for heading in spec.columns)
         if not row.absent and any(cell.text != DASH for group in groups for cell in group):
-            other = protocol.partition("@")[0] != spec.protocol
-            said = f"measured under {protocol}, the paper's code follows {spec.protocol or 'none'}"
+            other = spec.protocol is not None and protocol.partition("@")[0] != spec.protocol
+            said = f"measured under {protocol}, the paper's code follows {spec.protocol}"
             words = [printable(word.partition(":")[0]) for word in row.words]
             used = f"{protocol} ({board.info.protocol_hash}), weights {row.weights[:12]}"
             marks = notes.add(*([said] if other else []), *row.words)
@@ -111,30 +112,46 @@ def _measured(spec: TableSpec, board: Leaderboard, notes: Notes) -> Iterator[_Li
             yield _Line(title, groups, ", ".join([*words, used]), marks)
 
 
-def _scores(board: Leaderboard, row: RowInfo, column: ColumnSpec) -> tuple[TableCell, ...]:
-    """Return a method's means on a whole real set, or dashes."""
-    known = {metric.name: metric for metric in board.info.metrics}
+def _cells(
+    paper: PaperSpec,
+    spec: TableSpec,
+    board: Leaderboard,
+    row: RowInfo,
+    heading: str,
+    notes: Notes,
+) -> tuple[TableCell, ...]:
+    """Return a method's costs, and its means on a whole real set; dashes for anything else."""
+    cells = []
+    for metric in spec.columns[heading].metrics:
+        cost = measured_cost(board, row, paper, spec, (heading, metric))
+        if cost is None:
+            cells.append(TableCell(_score(spec, board, row, heading, metric)))
+        else:
+            text, said = cost
+            cells.append(TableCell(text, None, notes.add(*filter(None, [said]))))
+    return tuple(cells)
+
+
+def _score(spec: TableSpec, board: Leaderboard, row: RowInfo, heading: str, metric: str) -> str:
+    known = {m.name: m for m in board.info.metrics}
     whole = {c.name for c in board.info.columns if not c.words}
     if len(whole) == len(board.info.columns):
         whole.add(AVERAGE)
-    cells = []
-    for name in column.metrics:
-        value = None
-        if name in known and column.task in whole:
-            value = (
-                board.average(row.name, name)
-                if column.task == AVERAGE
-                else board.cell(row.name, column.task, name).value
-            )
-        text = DASH if value is None else format_value(value, known[name], "paper")
-        cells.append(TableCell(text))
-    return tuple(cells)
+    task = spec.columns[heading].task
+    if board.info.suite != spec.setting or metric not in known or task not in whole:
+        return DASH
+    value = (
+        board.average(row.name, metric)
+        if task == AVERAGE
+        else board.cell(row.name, str(task), metric).value
+    )
+    return DASH if value is None else format_value(value, known[metric], "paper")
 
 
 def _basis(spec: TableSpec, board: Leaderboard, *, added: bool) -> str:
     """Say what a run's rows rest on, or why it adds none."""
     info = board.info
-    if info.suite != spec.setting:
+    if info.suite != spec.setting and not added:
         return f"nothing: the run is of the suite {info.suite}, the table of {spec.setting}"
     tasks = {column.task for column in spec.columns.values()}
     columns = [column for column in info.columns if column.name in tasks]

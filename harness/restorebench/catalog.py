@@ -190,6 +190,7 @@ class Catalog:
             title=spec.title,
             average=spec.average,
             tasks=tuple(tasks),
+            costs=spec.costs,
         )
 
     def task(self, name: str) -> Task:

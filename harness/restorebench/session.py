@@ -12,6 +12,7 @@ from typing import Any
 from restorebench.allocator import keep_freed_memory
 from restorebench.board_files import Written, write_board
 from restorebench.catalog import Catalog
+from restorebench.complexity import SIDE
 from restorebench.cost_record import CostRecord
 from restorebench.leaderboard import Leaderboard
 from restorebench.method import Method
@@ -83,7 +84,7 @@ class Session:
                 yield record
 
     def measure_costs(self) -> Iterator[CostRecord]:
-        """Measure what each method costs, where that is asked for and not known yet.
+        """Measure what each method costs, where suite or options ask for it.
 
         Yields:
             Each method's record, again when it has grown.
@@ -92,9 +93,10 @@ class Session:
             OutputFolderError: if the run folder cannot be written.
             StoreError: if a stored cost is damaged.
         """
-        if self.options.costs:
-            rows = [row for row in self.plans[0].rows if row.absent is None]
-            yield from measure_costs(rows, Profile(latency=True), self.out)
+        sizes = self.plans[0].suite.costs or ((SIDE,) if self.options.costs else ())
+        rows = [row for row in self.plans[0].rows if row.absent is None]
+        for size in sizes:
+            yield from measure_costs(rows, Profile(size=size, latency=True), self.out)
 
     @contextmanager
     def opened(self) -> Iterator[Store]:

@@ -66,6 +66,8 @@ class SuiteSpec(Spec):
     """Names of known tasks, or tasks written out."""
     average: str
     """What the mean over the tasks is called, such as ``mean of the five columns``."""
+    costs: tuple[Annotated[int, Field(ge=16)], ...] = ()
+    """Heights and widths of images that the suite measures costs at, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +102,5 @@ class Suite:
     title: str
     average: str
     tasks: tuple[Task, ...]
+    costs: tuple[int, ...] = ()
+    """Heights and widths of images that costs are measured at, whenever the suite is run."""

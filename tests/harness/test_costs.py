@@ -168,3 +168,12 @@ def test_rounds_go_through_all_clocks_in_turn() -> None:
         "slow": [1e6] * ROUNDS,
         "fast": [1.0] * ROUNDS,
     }
+
+
+def test_a_suite_can_ask_for_costs_at_sizes_of_its_own(
+    suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    suite.write_text(suite.read_text() + "costs: [32, 48]\n")
+    board = restorebench.run(suite, [Small()], data_root, limit=1, out=tmp_path / "run")
+    assert list(board.costs["size"]) == [32, 48]
+    assert list(board.costs["macs"]) == [32 * 32 * 81, 48 * 48 * 81]
