@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log10
+from math import ceil, floor, inf, isfinite, log10
 
 import pandas as pd
-from matplotlib.ticker import LogLocator, MaxNLocator
 
 from restorebench.board_info import MetricInfo
 from restorebench.cost_columns import setting_of
@@ -178,9 +177,11 @@ def _cloud(
                 first=name in first,
             )
         )
-    few = dearest / cheapest < 1000
-    powers = LogLocator(subs=(1, 2, 5) if few else (1,)).tick_values(cheapest, dearest)
-    steps = MaxNLocator(5).tick_values(up.low, up.high)
+    first_of_ten = (1, 2, 5) if dearest / cheapest < 1000 else (1,)
+    tens = range(floor(across.low), ceil(across.high))
+    powers = [digit * 10.0**ten for ten in tens for digit in first_of_ten]
+    step = round_step((up.high - up.low) / 5)
+    steps = [n * step for n in range(ceil(up.low / step), floor(up.high / step) + 1)]
     corners = [f"{point.x},{point.y}" for point in sorted(points, key=_place) if point.first]
     return Cloud(
         metric=f"{metric.title} ({metric.unit})" if metric.unit else metric.title,
@@ -192,6 +193,16 @@ def _cloud(
         up=tuple(Tick(up.at(t), f"{t:g}") for t in steps if up.holds(t)),
         front=" ".join(corners) if len(corners) > 1 else "",
     )
+
+
+def round_step(least: float) -> float:
+    """Return the smallest of 1, 2 and 5 times a power of ten that is no smaller than this.
+
+    >>> round_step(0.13), round_step(3)
+    (0.2, 5.0)
+    """
+    ten = 10.0 ** floor(log10(least))
+    return next(digit * ten for digit in (1, 2, 5, 10) if digit * ten >= least)
 
 
 def _place(point: Point) -> tuple[float, float]:
