@@ -15,8 +15,9 @@ import pytest
 from restorebench.catalog import Catalog
 from restorebench.scale.dispatch import Dispatch, begin, front, resumed
 from restorebench.scale.order import attempts_at, newest_order
+from restorebench.store import read_journals
 
-from .conftest import Make, alone, assert_equal_runs, handed_over, nothing
+from .conftest import IMAGES, Make, alone, assert_equal_runs, handed_over, nothing
 
 pytest.importorskip("submitit", reason="submitit is an extra: nox -s cluster_slurm")
 if shutil.which("slurmctld") is None or shutil.which("munged") is None:
@@ -81,3 +82,17 @@ def test_a_cancelled_job_and_a_killed_worker_cost_nothing_and_the_front_end_may_
     assert killed
     pause.unlink()
     assert_equal_runs(out, alone(order, tmp_path / "alone"))
+
+
+def test_a_job_that_meets_its_time_limit_goes_on_where_it_was(make: Make, tmp_path: Path) -> None:
+    # Slurm's shortest limit is a minute; half a minute before it, the job is told to make room.
+    order, out = make("slurm", minutes=1, signal_seconds=30), tmp_path / "slurm"
+    (tmp_path / "pause").write_text("20")
+    changed = {"bundle_seconds": 1000, "methods": ("slow",)}
+    order = order.model_copy(update=changed)
+    handed_over(order, out, nothing)
+    found = read_journals(out)
+    assert len(found) == IMAGES
+    assert not [record.error for record in found.values() if record.error]
+    attempts = [name for name, _, _ in attempts_at(newest_order(out))]
+    assert len(attempts) > 2  # bundles, one for each task
