@@ -121,8 +121,8 @@ def read_costs(out: Path) -> dict[str, CostRecord]:
 
 
 def costs_of(rows: Sequence[Row], records: Iterable[CostRecord]) -> tuple[CostRecord, ...]:
-    """Return those records that are of the rows as they are now, in the order of the rows."""
-    found = list(records)
+    """Return those records that are of the rows as they are now, by row and then by size."""
+    found = sorted(records, key=lambda r: (r.identity.size, r.identity.batch, r.identity.device))
     mine = [_of_row(row) for row in rows]
     return tuple(r for own in mine for r in found if own.items() <= r.identity.model_dump().items())
 

@@ -87,7 +87,7 @@ def test_every_fault_inside_a_paper_is_flagged_in_the_record_and_found_in_it() -
         # A trend finding shows the PSNR too; what it doubts is the SSIM.
         about = finding.cells[:1] if finding.rule == "ssim-trend" else finding.cells
         found |= {(finding.rule, c.source, c.row, c.heading, c.metric) for c in about}
-    readings = {"lost", "shifted", "label", "sources-differ"}
+    readings = {"lost", "shifted", "label", "uncounted", "sources-differ"}
     flagged = {
         (flag, c.source, c.row, c.heading, c.metric)
         for table in RECORD

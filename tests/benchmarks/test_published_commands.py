@@ -192,7 +192,7 @@ def test_every_table_compiles_and_cites_its_source(tmp_path: Path) -> None:
         assert not re.findall(r"(?:Overfull|Float too large).*", log), file
         auxiliary = (tmp_path / f"{paper}_{number}.aux").read_text(encoding="utf-8")
         assert rf"\citation{{{PAPERS[paper].cite}}}" in auxiliary
-    assert len(list(tmp_path.glob("*.pdf"))) == 27
+    assert len(list(tmp_path.glob("*.pdf"))) == 28
 
 
 def test_the_command_prints_a_table_and_writes_its_files(cli: Cli, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_the_list_names_lost_tables(cli: Cli) -> None:
     done = cli("paper", "--list")
     assert done.returncode == 0, done.stderr
     assert "lost: nothing of it is in the text" in re.sub(r"\s+", " ", done.stdout)
-    assert done.stdout.count("ndr_restore") == 16
+    assert done.stdout.count("ndr_restore") == 17
 
 
 def test_the_documents_example_is_a_paper(tmp_path: Path) -> None:
