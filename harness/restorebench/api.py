@@ -39,6 +39,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     out: str | Path | None = None,
     *,
     data: DataMode = "auto",
+    repeats: int = 1,
     weights: Mapping[str, str | Path] | None = None,
     untrained: bool = False,
     precision: Precision = "float32",
@@ -61,6 +62,8 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         noise: another noise scheme than the protocol's own.
         out: the run folder, ``runs/<suite>`` by default; an unfinished run goes on there.
         data: ``real`` refuses the embedded sample, ``sample`` takes it for every task.
+        repeats: draw the noise of each image so often, and average its scores; see
+            `Leaderboard.draws` for how much of a difference is the draw.
         weights: checkpoint by method name.
         untrained: score networks without weights too; marked wherever the numbers appear.
         precision: the type that networks compute in; methods that are already built must agree.
@@ -86,6 +89,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         device=str(device),
         protocols=(str(protocol),),
         noise=noise,
+        repeats=repeats,
         weights={name: Path(path) for name, path in (weights or {}).items()},
         untrained=untrained,
         precision=precision,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from restorebench.column import Column
+from restorebench.column import Column, draws_of
 from restorebench.cost_record import CostRecord
 from restorebench.method import Weights
 from restorebench.metrics import Metric
@@ -51,6 +51,8 @@ class ColumnInfo(Info):
     words: tuple[str, ...]
     mix: str
     where: str
+    repeats: int = 1
+    """How often the noise of each image was drawn; its score is the mean over the draws."""
     sources: dict[str, str] = {}
     """By image, a hash of the photograph it was made from; images of one are no two witnesses."""
     cite: str = ""
@@ -111,7 +113,7 @@ def describe_plan(
         protocol=plan.protocol.id,
         protocol_hash=plan.protocol.hash,
         protocol_title=plan.protocol.title,
-        noise=plan.protocol.noise.title,
+        noise=_noise(plan),
         device=plan.device,
         metrics=tuple(
             _metric_info(name, metric, plan.unavailable.get(name))
@@ -122,6 +124,12 @@ def describe_plan(
         sessions=tuple(sessions),
         costs=tuple(costs),
     )
+
+
+def _noise(plan: Plan) -> str:
+    repeats = max(column.repeats for column in plan.columns)
+    title = plan.protocol.noise.title
+    return title if repeats == 1 else f"{title}; {draws_of(repeats)}, averaged image by image"
 
 
 def _metric_info(name: str, metric: Metric, unavailable: str | None) -> MetricInfo:
@@ -150,6 +158,7 @@ def _column_info(column: Column) -> ColumnInfo:
         words=tuple(column.words()),
         mix=column.mix,
         where=column.task.real.dataset.where(),
+        repeats=column.repeats,
         sources={item.image: item.source_hash() for item in column.chosen},
         cite=column.source.dataset.cite,
     )

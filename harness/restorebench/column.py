@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,8 @@ class Column:
     first: int = 0
     """Which image scoring begins with, where a worker scores a part of the column."""
     limit: int | None = None
+    repeats: int = 1
+    """How often the noise of each image is drawn; 1 where the task draws none."""
     start: int | None = 0
     """Normal values drawn by earlier tasks from a continued noise stream; ``None`` if nobody can
     tell, because an image of an earlier task cannot be read."""
@@ -41,6 +43,15 @@ class Column:
     def chosen(self) -> tuple[Item, ...]:
         """The images that are scored."""
         return self.items[self.first : self.limit]
+
+    @property
+    def drawn(self) -> tuple[Item, ...]:
+        """The same, each as often as its noise is drawn."""
+        return tuple(drawn for item in self.chosen for drawn in self.draws(item))
+
+    def draws(self, item: Item) -> tuple[Item, ...]:
+        """Return an image as often as its noise is drawn."""
+        return tuple(replace(item, draw=draw) for draw in range(self.repeats))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -93,6 +104,8 @@ class Column:
             said.append(f"duplicates: {same} of {len(self.chosen)} images equal another one")
         if len(self.chosen) < found:
             said.append(f"limited to {len(self.chosen)} of {found} images")
+        if self.repeats > 1:
+            said.append(f"{draws_of(self.repeats)}: an image's score is the mean over them")
         return said
 
     @property
@@ -113,12 +126,18 @@ class Column:
         return f"{chosen} of {expected}" if chosen != expected else f"{expected}"
 
 
+def draws_of(repeats: int) -> str:
+    """Return in words how often noise was drawn."""
+    return f"{repeats} noise draws"
+
+
 def find_columns(
     suite: Suite,
     protocol: Protocol,
     data_root: Path | None,
     mode: DataMode,
     limit: int | None,
+    repeats: int = 1,
 ) -> tuple[Column, ...]:
     """Find each task's images: the real set, or the embedded sample where that is absent.
 
@@ -142,6 +161,7 @@ def find_columns(
             source=source,
             items=items,
             limit=limit,
+            repeats=repeats if draws_noise(source.mix) else 1,
             start=start if draws_noise(source.mix) else 0,
         )
         if protocol.noise.draw == "stream-continued" and draws_noise(source.mix):

@@ -54,7 +54,7 @@ def check_parquet(folder: Path, board: Leaderboard, journals: Mapping[str, Recor
                 value = found.get(name, "nothing")
                 detail = f"{where}: {name} is {value!r} there, {true[name]!r} in the journal"
                 return Check(what, False, detail)
-    images = sum(column.count for column in board.info.columns)
+    images = sum(column.count * column.repeats for column in board.info.columns)
     wanted = images * sum(row.absent is None for row in board.info.rows)
     if len(board.records) != wanted:
         return Check(what, False, f"{len(board.records)} rows, but {wanted} images were to score")

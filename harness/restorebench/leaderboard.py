@@ -30,7 +30,7 @@ from restorebench.pictures import folders_of
 from restorebench.plan import Plan
 from restorebench.published import AVERAGE, PrintedRow
 from restorebench.record import Record
-from restorebench.record_frame import BETWEEN_FLAGS, frame_of
+from restorebench.record_frame import BETWEEN_FLAGS, frame_of, over_draws
 from restorebench.statistics import Values, leaders
 from restorebench.store import read_json, write_atomically
 
@@ -125,6 +125,37 @@ class Leaderboard:
         ]
 
     @cached_property
+    def images(self) -> pd.DataFrame:
+        """One row for each image of each method, as `records` where noise is drawn once.
+
+        Scores are means over the draws of the noise, and there are none if a draw lacks one.
+        """
+        if "draw" not in self.records:
+            return self.records
+        repeats = {column.name: column.repeats for column in self.info.columns}
+        return over_draws(self.records, [m.name for m in self.info.metrics], repeats)
+
+    @cached_property
+    def draws(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The mean over images of each draw of the noise, by task and metric: methods x draws.
+
+        Tasks whose noise is drawn once are left out, and so are methods without a mean.
+        """
+        found = {}
+        for column in self.info.columns if "draw" in self.records else ():
+            mine = self.records[self.records["task"] == column.name]
+            for metric in self.info.metrics if column.repeats > 1 else ():
+                means = mine.groupby(["method", "draw"], sort=False)[metric.name].mean().unstack()
+                complete = [
+                    row.name
+                    for row in self.info.rows
+                    if self.cell(row.name, column.name, metric.name).value is not None
+                ]
+                if complete:
+                    found[column.name, metric.name] = means.loc[complete]
+        return found
+
+    @cached_property
     def frame(self) -> pd.DataFrame:
         """Means in full precision: one row a method, columns (task, metric); NaN where none is."""
         columns = [(c.name, m.name) for c in self.info.columns for m in self.info.metrics]
@@ -164,7 +195,7 @@ class Leaderboard:
 
     def image_scores(self, method: str, task: str) -> pd.DataFrame:
         """Return the records of the images of one cell that were scored, by image."""
-        found = self.records
+        found = self.images
         chosen = (found["method"] == method) & (found["task"] == task) & found["error"].isna()
         return found[chosen].set_index("image")
 
@@ -283,7 +314,7 @@ class Leaderboard:
     @cached_property
     def _scores(self) -> dict[tuple[str, str], tuple[dict[str, Values], list[str]]]:
         found = {}
-        for (method, task), group in self.records.groupby(["method", "task"], sort=False):
+        for (method, task), group in self.images.groupby(["method", "task"], sort=False):
             good = group[group["error"].isna()]
             values = {m.name: good[m.name].to_numpy(float) for m in self.info.metrics}
             found[str(method), str(task)] = (values, list(group["error"].dropna()))
@@ -291,9 +322,9 @@ class Leaderboard:
 
     @cached_property
     def _flags(self) -> dict[tuple[str, str], str]:
-        if "flags" not in self.records:  # a board that was made of scores alone
+        if "flags" not in self.images:  # a board that was made of scores alone
             return {}
-        grouped = self.records.groupby(["method", "task"], sort=False)["flags"]
+        grouped = self.images.groupby(["method", "task"], sort=False)["flags"]
         return {(str(m), str(t)): BETWEEN_FLAGS.join(flags) for (m, t), flags in grouped}
 
     @cached_property
@@ -310,7 +341,14 @@ class Leaderboard:
                 for metric in self.info.metrics
                 if self.cell(row.name, column.name, metric.name).value is not None
             }
-            found.append(Observed(column.name, tuple(map(str, images)), tuple(sources), scores))
+            draws = {
+                (str(method), metric): means.to_numpy(float)
+                for (task, metric), frame in self.draws.items()
+                for method, means in frame.iterrows()
+                if task == column.name
+            }
+            names = tuple(map(str, images))
+            found.append(Observed(column.name, names, tuple(sources), scores, draws))
         return found
 
     def _why_no_pair(self, a: str, b: str, task: str, metric: str) -> str:

@@ -127,6 +127,7 @@ def other_images(one: ColumnInfo, other: ColumnInfo) -> str:
         "data": (one.fingerprint[:12], other.fingerprint[:12]),
         "images": (one.count, other.count),
         "degradation": (one.mix, other.mix),
+        "noise draws": (one.repeats, other.repeats),
     }
     return next((f"{k} {v[1]}, not {v[0]}" for k, v in pairs.items() if v[0] != v[1]), "")
 
@@ -242,12 +243,13 @@ def _counted_once(
             "row": records["method"].map({label: place for place, label in enumerate(labels)}),
             "task": records["task"].map({task: place for place, task in enumerate(tasks)}),
             "image": records["image"].map(images),
+            "draw": records.get("draw", 0),
             "failed": records["error"].notna(),
         }
     )
-    places = places.sort_values(["row", "task", "image", "failed"], kind="stable")
-    ordered = records.loc[places.index]
-    repeated = ordered.duplicated("key" if "key" in ordered else ["method", "task", "image"])
+    places = places.sort_values(["row", "task", "image", "draw", "failed"], kind="stable")
+    ordered, places = records.loc[places.index], places.drop(columns="failed")
+    repeated = ordered["key"].duplicated() if "key" in ordered else places.duplicated()
     return ordered[~repeated].reset_index(drop=True)
 
 

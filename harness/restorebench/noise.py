@@ -96,7 +96,6 @@ class NoiseSource:
             needs them.
         start: how many normal values earlier tasks have drawn from a continued stream; ``None``
             if nobody can tell.
-        repeat: 0 for the benchmark; other numbers draw other noise.
     """
 
     def __init__(
@@ -107,39 +106,46 @@ class NoiseSource:
         sizes: Sequence[Size | None] = (),
         *,
         start: int | None = 0,
-        repeat: int = 0,
     ) -> None:
         self._scheme = scheme
         self._dataset = dataset
         self._images = list(images)
         self._sizes = list(sizes)
         self._start = start
-        self._repeat = repeat
-        self._stream = _Stream(scheme.seed + repeat)
+        self._streams: dict[int, _Stream] = {}
 
-    def generators(self, image: str, mix: Sequence[Degradation]) -> list[Rng]:
+    def generators(self, image: str, mix: Sequence[Degradation], draw: int = 0) -> list[Rng]:
         """Return one generator for each degradation of the mix.
+
+        Args:
+            image: which image.
+            mix: what it is degraded with.
+            draw: 0 for the benchmark; other numbers draw other noise, and nothing else anew.
 
         Raises:
             ImageError: if a stream passes an earlier image whose size is unknown, be it of this
                 task or, if the stream continues, of an earlier one.
         """
-        return [self._generator(image, mix, position) for position in range(len(mix))]
+        return [self._generator(image, mix, place, draw) for place in range(len(mix))]
 
-    def _generator(self, image: str, mix: Sequence[Degradation], position: int) -> Rng:
+    def _generator(self, image: str, mix: Sequence[Degradation], position: int, draw: int) -> Rng:
         degradation = mix[position]
-        if self._scheme.draw == "per-image" and isinstance(degradation, GaussianNoise):
-            return self._stream.at(0)
-        if self._scheme.streams and isinstance(degradation, GaussianNoise):
+        is_noise = isinstance(degradation, GaussianNoise)
+        if self._scheme.draw == "per-image" and is_noise:
+            return self._stream(draw).at(0)
+        if self._scheme.streams and is_noise:
             if self._start is None:
                 raise ImageError(
                     f"the {self._scheme.name} noise of this task depends on every image of the "
                     "tasks before it, and one cannot be read; mend that file or use the keyed noise"
                 )
-            return self._stream.at(self._start + self._drawn_before(image))
+            return self._stream(draw).at(self._start + self._drawn_before(image))
         # Everything that defines the draw, and nothing that depends on what else is run.
-        scheme, repeat = self._scheme, self._repeat
-        return keyed(scheme.seed, self._dataset, image, repr(degradation), position, repeat)
+        key = (self._scheme.seed, self._dataset, image, repr(degradation), position)
+        return keyed(*key, draw if is_noise else 0)
+
+    def _stream(self, draw: int) -> _Stream:
+        return self._streams.setdefault(draw, _Stream(self._scheme.seed + draw))
 
     def _drawn_before(self, image: str) -> int:
         index = self._images.index(image)

@@ -23,7 +23,7 @@ from restorebench.statistics import (
     win_rate,
 )
 
-NUMBERS = ("difference", "low", "high", "p", "p_holm", "win_rate", "detectable")
+NUMBERS = ("difference", "low", "high", "p", "p_holm", "win_rate", "detectable", "draw_spread")
 COLUMNS = ("metric", "task", "a", "b", "images", "sources", *NUMBERS, "better")
 TYPES = {"images": "Int64", "sources": "Int64", **dict.fromkeys(NUMBERS, "float64")}
 
@@ -38,6 +38,8 @@ class Observed:
     """For each image, what it was made from; tasks that share them are resampled together."""
     scores: Mapping[tuple[str, str], Values]
     """By method and metric, image by image."""
+    draws: Mapping[tuple[str, str], Values]
+    """By method and metric, the mean of each draw of the noise; empty if it is drawn once."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ def pairwise(
         ``high``, its 95 % paired bootstrap interval; ``p`` of Wilcoxon's signed-rank test over
         sources and ``p_holm``, the same corrected for all tests of the metric in this frame;
         ``win_rate``, the share of images on which ``a`` is better, ties half; ``detectable``, as
-        `statistics.detectable`; ``better``, the method whose lead the interval shows, or empty.
+        `statistics.detectable`; ``draw_spread``, the standard deviation of the difference over
+        draws of the noise, ``nan`` if it is drawn once; ``better``, the method whose lead the
+        interval shows, or empty.
 
         ``p`` is ``nan`` for fewer than six sources, and for an average over tasks of different
         images, whose differences have no common ranks.
@@ -171,12 +175,21 @@ def _rows(
             "p_holm": math.nan,
             "win_rate": float(np.mean(wins)),
             "detectable": detectable(differences, clusters),
+            "draw_spread": _draw_spread(observed, metric.name, a, b),
             "better": (a if ahead else b) if apart else "",
         }
 
 
 def _difference(one: Observed, metric: str, a: str, b: str) -> Values:
     return paired_differences(one.scores[a, metric], one.scores[b, metric])
+
+
+def _draw_spread(observed: Sequence[Observed], metric: str, a: str, b: str) -> float:
+    """Return how much a difference varies with the draw; tasks without noise do not vary."""
+    drawn = [one.draws[a, metric] - one.draws[b, metric] for one in observed if one.draws]
+    if not drawn:
+        return math.nan
+    return float(np.sum(drawn, axis=0).std(ddof=1) / len(observed))
 
 
 def compared(

@@ -57,7 +57,11 @@ def _differences(comparison: PairedComparison, apart: Mapping[str, str]) -> Tabl
         rows.append(TableRow(column.name, printable(column.title), tag, cells, marks))
     cells = tuple(_cells(found[m.name, AVERAGE], m, titles, notes) for m in info.metrics)
     rows.append(TableRow(AVERAGE, "Average", printable(info.average), cells))
-    facts = [*_legend(comparison), *(("Left out", f"{t}: {why}") for t, why in apart.items())]
+    facts = [
+        *_legend(comparison),
+        *_draws(comparison),
+        *(("Left out", f"{t}: {why}") for t, why in apart.items()),
+    ]
     facts += [(titles[row.name], "; ".join(row.words)) for row in info.rows if row.words]
     known = tuple((printable(label), printable(text)) for label, text in facts)
     title = printable(f"{info.title}: {a} against {b}")
@@ -101,6 +105,22 @@ def _legend(comparison: PairedComparison) -> Iterator[Fact]:
     yield "Interval", "95 % paired bootstrap interval of the mean; better: where it excludes zero"
     yield "p", f"Wilcoxon's signed-rank test over photographs, corrected by Holm ({tests})"
     yield "Detectable", "the difference that so many images, so spread, show in four of five cases"
+
+
+def _draws(comparison: PairedComparison) -> Iterator[Fact]:
+    """Yield how much of each difference is the draw of the noise."""
+    names = {column.name: column.title for column in comparison.info.columns} | {AVERAGE: "Average"}
+    for metric in comparison.info.metrics:
+        mine = comparison.frame[comparison.frame["metric"] == metric.name]
+        drawn = mine[mine["draw_spread"].notna()]
+        spreads = zip(drawn["task"], drawn["draw_spread"], strict=True)
+        said = [f"{names[task]} {spread:.{metric.digits + 1}f}" for task, spread in spreads]
+        if said:
+            yield (
+                f"Noise draw, {_title(metric)}",
+                f"from draw to draw the difference varies by (standard deviation): "
+                f"{', '.join(said)}",
+            )
 
 
 def _disagreements(comparison: PairedComparison) -> Table:

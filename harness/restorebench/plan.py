@@ -142,6 +142,7 @@ class Plan:
             protocol=self.protocol.id,
             stream_start=-1 if column.start is None else column.start,
             image=item.image,
+            draw=item.draw,
         )
 
 

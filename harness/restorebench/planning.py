@@ -53,11 +53,15 @@ def make_plans(
             suite=found,
             protocol=protocol,
             metrics=metrics,
-            columns=find_columns(found, protocol, options.data_root, options.data, options.limit),
+            columns=find_columns(
+                found, protocol, options.data_root, options.data, options.limit, options.repeats
+            ),
             rows=rows,
             device=", ".join(dict.fromkeys(row.device for row in rows)),
             environment=environment_hash(metrics.values()),
         )
+        if options.repeats > 1 and all(column.repeats == 1 for column in plan.columns):
+            raise UsageError(f"no task of {found.name} draws noise, so there is nothing to repeat")
         _check_metrics(plan)
         plans.append(plan)
     return tuple(plans)
@@ -70,6 +74,8 @@ def _check_options(methods: Sequence[str | Method | RestoredFolder], options: Op
         raise UsageError(f"limit must be at least 1, got {options.limit}")
     if options.batch < 1:
         raise UsageError(f"batch must be at least 1, got {options.batch}")
+    if options.repeats < 1:
+        raise UsageError(f"repeats must be at least 1, got {options.repeats}")
     if not methods:
         raise NothingSelectedError("no method is selected; name one with -m")
     find_device(options.device)

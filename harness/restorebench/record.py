@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from restorebench.spec import digest
 
@@ -39,6 +39,16 @@ class Identity(BaseModel):
     """Where in a continued noise stream the task begins; 0 for any other noise, -1 if that cannot
     be told."""
     image: str
+    draw: int = 0
+    """Which draw of the noise, where it is drawn several times."""
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_draw(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the only draw there mostly is, so that its key and record are as ever."""
+        fields: dict[str, Any] = serialise(self)
+        if fields.get("draw") == 0:
+            del fields["draw"]
+        return fields
 
     @property
     def key(self) -> str:

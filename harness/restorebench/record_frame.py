@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -13,7 +13,10 @@ BETWEEN_FLAGS = "; "
 
 
 def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
-    """Return what records hold, in their order, in full precision."""
+    """Return what records hold, in their order, in full precision.
+
+    There is a column ``draw`` only if noise was drawn several times.
+    """
     rows = [
         {
             **record.identity.model_dump(),
@@ -25,6 +28,7 @@ def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
             "seconds": record.seconds,
             "batch": record.batch,
             "session": record.session,
+            "draw": record.identity.draw,
             "key": record.key,
         }
         for record in records
@@ -33,6 +37,7 @@ def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
     names = [*first, "height", "width", "seconds", "batch", "weights", "precision", "device"]
     names += ["data", "data_fingerprint", "mix", "protocol", "stream_start", "config", "code"]
     names += ["environment", "session", "key"]
+    names += ["draw"] if any(row["draw"] for row in rows) else []
     frame = pd.DataFrame(rows, columns=names)
     types = {
         "height": "Int64",
@@ -42,3 +47,36 @@ def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
         "stream_start": "int64",
     }
     return frame.astype({**types, **dict.fromkeys([*metrics, "seconds"], "float64")})
+
+
+def over_draws(
+    records: pd.DataFrame, metrics: list[str], repeats: Mapping[str, int]
+) -> pd.DataFrame:
+    """Return one row for each image out of the records of several draws of its noise.
+
+    Scores are means over the draws; everything else is the first draw's, but for errors, of which
+    the first is kept, and flags, of which each is kept once. An image that lacks a draw has no
+    score.
+
+    Args:
+        records: as `frame_of` returns them.
+        metrics: names of the columns that are scores.
+        repeats: how many draws there are to be, by task.
+    """
+    which = ["method", "task", "image"]
+    grouped = records.groupby(which, sort=False)
+    images = records.drop_duplicates(which).set_index(which)
+    images[metrics] = grouped[metrics].mean()
+    images["error"] = grouped["error"].first()
+    lacking = grouped.size() < images.index.get_level_values("task").map(repeats)
+    unknown = lacking & images["error"].isna()
+    images.loc[unknown, "error"] = "not all draws of its noise are measured yet"
+    images.loc[images["error"].notna(), metrics] = math.nan
+    if "flags" in images:
+        images["flags"] = grouped["flags"].agg(_each_once)
+    return images.reset_index()[records.columns].drop(columns="draw")
+
+
+def _each_once(flags: pd.Series) -> str:
+    found = [flag for text in flags for flag in text.split(BETWEEN_FLAGS)]
+    return BETWEEN_FLAGS.join(filter(None, dict.fromkeys(found)))

@@ -38,6 +38,8 @@ class Options:
     protocols: tuple[str, ...] = ("airnet",)
     """Each gives a board of its own; an image is restored once for all that allow it."""
     noise: str | None = None
+    repeats: int = 1
+    """How often the noise of each image is drawn."""
     weights: Mapping[str, Path] = field(default_factory=dict)
     """By the name that stands among the methods."""
     strict: bool = True

@@ -84,7 +84,7 @@ def measure_again(plan: Plan, row: Row, column: Column, item: Item) -> Record:
 def _works(plans: Sequence[Plan], row: Row, store: Journal) -> Iterator[Work]:
     """Yield what is to be done for a row, image by image, among what is stored already."""
     for columns in zip(*(plan.columns for plan in plans), strict=True):
-        for item in columns[0].chosen:
+        for item in columns[0].drawn:
             known, by_input = [], dict[tuple[int, str], list[Pending]]()
             for plan, column in zip(plans, columns, strict=True):
                 pending = _pending(plan, row, column, item, store.session)

@@ -66,7 +66,7 @@ class Session:
     @property
     def total(self) -> int:
         """How many records there will be, over all methods and protocols."""
-        return sum(len(column.chosen) for plan in self.plans for _, column in plan.cells())
+        return sum(len(column.drawn) for plan in self.plans for _, column in plan.cells())
 
     def measure(self) -> Iterator[Record]:
         """Score what is not scored yet, and yield every image's record.
@@ -127,7 +127,7 @@ class Session:
             plan.identity(row, column, item).key
             for plan in self.plans
             for row, column in plan.cells()
-            for item in column.chosen
+            for item in column.drawn
         ]
         self._records = [stored[key] for key in keys if key in stored]
         self.missing = len(keys) - len(self._records)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from restorebench.board_info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.column import draws_of
 from restorebench.cost_columns import CostCell, CostColumns, cost_columns
 from restorebench.inert import printable as printable
 from restorebench.leaderboard import Leaderboard
@@ -143,7 +145,7 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
         )
         for row in rows
     ]
-    facts = provenance_of(info)
+    facts = (*provenance_of(info), *_draws(board))
     return Table(printable(info.title), groups, tuple(rows), tuple(notes.texts), facts)
 
 
@@ -221,7 +223,8 @@ def _marks(board: Leaderboard) -> _Marks:
 def tags_of(column: ColumnInfo) -> tuple[str, ...]:
     """Return what stands below a column's title: its count of images, its extent."""
     rest = [word for word in column.extent.split(", ") if word not in column.tag]
-    return tuple(filter(None, [f"{column.tag} images", ", ".join(rest)]))
+    draws = draws_of(column.repeats) if column.repeats > 1 else ""
+    return tuple(filter(None, [f"{column.tag} images", ", ".join(rest), draws]))
 
 
 def _row(
@@ -254,6 +257,21 @@ def _row(
 
 def _lacking(metric: MetricInfo) -> list[str]:
     return [f"{metric.title} unavailable: {metric.unavailable}"] if metric.unavailable else []
+
+
+def _draws(board: Leaderboard) -> Iterator[Fact]:
+    """Yield how much of each column's numbers is the draw of the noise."""
+    for column in board.info.columns:
+        for metric in board.info.metrics:
+            means = board.draws.get((column.name, metric.name))
+            if means is not None:
+                spread = means.std(axis=1, ddof=1).max()
+                said = f"{spread:.{metric.digits + 1}f} {metric.unit}".strip()
+                yield (
+                    column.title,
+                    f"over {draws_of(column.repeats)} the mean {metric.title} of a method varies "
+                    f"by up to {said} (standard deviation)",
+                )
 
 
 def provenance_of(info: BoardInfo) -> tuple[Fact, ...]:

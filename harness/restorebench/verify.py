@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +169,8 @@ def _place(plan: Plan, record: Record) -> tuple[Row, Column, Item] | None:
     for row in plan.rows:
         for column in plan.columns if row.label == stored.method else ():
             for item in column.items if column.task.name == stored.task else ():
-                if item.image == stored.image:
-                    return row, column, item
+                if item.image == stored.image and stored.draw < column.repeats:
+                    return row, column, replace(item, draw=stored.draw)
     return None
 
 

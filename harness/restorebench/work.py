@@ -177,7 +177,7 @@ def load_pair(column: Column, item: Item) -> tuple[Float, Float | None]:
     if not column.source.mix:
         return _as_float(base), target
     depth = None if photograph.depth is None else centre_crop(photograph.depth, multiple)
-    rngs = column.noise.generators(item.image, column.source.mix)
+    rngs = column.noise.generators(item.image, column.source.mix, item.draw)
     scene = Scene(base / 255.0, depth)
     degraded = degrade(scene, column.source.mix, rngs, column.protocol.noise)
     return degraded.astype(np.float32), target

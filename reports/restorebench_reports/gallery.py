@@ -73,9 +73,9 @@ def cases_of(board: Leaderboard, style: Style) -> tuple[Case, ...]:
     An image without pictures is left out.
     """
     found = find_pictures(board.pictures)
-    if not found or "key" not in board.records:
+    if not found or "key" not in board.images:
         return ()
-    records = board.records[board.records["error"].isna()]
+    records = board.images[board.images["error"].isna()]
     records = records[records["key"].isin(found.keys())].drop_duplicates(
         ["method", "task", "image"]
     )

@@ -198,7 +198,7 @@ def _rows(
 def _tasks(board: Leaderboard, style: Style) -> Iterator[TaskImages]:
     metrics, titles = board.info.metrics, titles_of(board.info)
     for column in board.info.columns:
-        records = board.records[board.records["task"] == column.name]
+        records = board.images[board.images["task"] == column.name]
         good = records["error"].isna()
         texts = {
             metric.name: [

@@ -35,7 +35,7 @@ def strips(board: Leaderboard) -> Strips:
     """
     found: Strips = {}
     for column in board.info.columns:
-        of_task = board.records[board.records["task"] == column.name]
+        of_task = board.images[board.images["task"] == column.name]
         for metric in board.info.metrics:
             scores = {
                 str(method): group.to_numpy(float)

@@ -76,6 +76,9 @@ Protocols = Annotated[
     ),
 ]
 Noise = Annotated[str | None, typer.Option(help="Noise scheme.", show_default="the protocol's own")]
+Repeats = Annotated[
+    int, typer.Option(help="Draw the noise of each image N times, and average its scores.")
+]
 PartialWeights = Annotated[
     bool, typer.Option("--partial-weights", help="Accept weights that do not fit, marked.")
 ]

@@ -26,6 +26,7 @@ from restorebench.commands.options import (
     Precision,
     PrecisionChoice,
     Protocols,
+    Repeats,
     Rounds,
     Style,
     TableStyle,
@@ -59,6 +60,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
     limit: Limit = None,
     protocol: Protocols = None,
     noise: Noise = None,
+    repeats: Repeats = 1,
     weights: Annotated[
         list[str] | None,
         typer.Option(help="METHOD=FILE; just FILE if one network is selected. Repeatable."),
@@ -124,6 +126,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
         inference=inference.value,
         protocols=tuple(protocol or ["airnet"]),
         noise=noise,
+        repeats=repeats,
         weights={m: Path(p) for m, p in weights_of(weights, methods, catalog)},
         strict=not partial_weights,
         untrained=untrained,

@@ -51,6 +51,8 @@ class Item:
     """Which image of its files it is, where one file holds many."""
     fault: str = ""
     """Why the files must not be read; empty for all others."""
+    draw: int = 0
+    """Which draw of the noise it is scored with, where the noise is drawn several times."""
 
     @property
     def files(self) -> dict[str, Path]:

@@ -64,8 +64,9 @@ def _pending(
         place
         for place, item in enumerate(columns[0].chosen, columns[0].first)
         if any(
-            plan.identity(row, column, item).key not in settled
+            plan.identity(row, column, drawn).key not in settled
             for plan, column in zip(plans, columns, strict=True)
+            for drawn in column.draws(item)
         )
     )
 
@@ -75,7 +76,8 @@ def priced(cell: Rest, cost: Forecast) -> Priced:
     sizes = [cell.column.sizes[place] or (0, 0) for place in cell.images]
     pixels = [height * width for height, width in sizes]
     memory = cost.memory(max(pixels, default=0))
-    return Priced(cell, tuple(map(cost.seconds, pixels)), memory, cost.basis)
+    seconds = tuple(cell.column.repeats * cost.seconds(count) for count in pixels)
+    return Priced(cell, seconds, memory, cost.basis)
 
 
 def bundle_seconds(work: Iterable[Priced], workers: int, overhead: float) -> float:

@@ -230,10 +230,11 @@ class Dispatch:
         for image in images:
             for plan in plans:
                 column = next(column for column in plan.columns if column.task.name == task)
-                identity = plan.identity(cell.row, column, column.items[image])
-                failed = Record(key=identity.key, identity=identity, error=reason, session=session)
-                if self.store.find(failed.key) is None:
-                    self.store.append(failed)
+                for item in column.draws(column.items[image]):
+                    known = plan.identity(cell.row, column, item)
+                    failed = Record(key=known.key, identity=known, error=reason, session=session)
+                    if self.store.find(failed.key) is None:
+                        self.store.append(failed)
         self._read()
 
     def _why_not(self, name: str) -> str:

@@ -149,7 +149,7 @@ def kept_panels(
         raise UnknownNameError("task of the run", task, tasks)
     pictures = find_pictures(folders_of(run))
     metric = board.info.metrics[0].name
-    mine = board.records[(board.records["task"] == task) & board.records["error"].isna()]
+    mine = board.images[(board.images["task"] == task) & board.images["error"].isna()]
     kept = mine[mine["key"].isin(list(pictures))]
     if kept.empty:
         raise NothingSelectedError(f"{run} keeps no pictures of {task}; run it with --pictures")
