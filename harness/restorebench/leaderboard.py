@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from restorebench.paired import (
     metric_of,
     pairwise,
 )
+from restorebench.pareto import costs_at, on_front
 from restorebench.pictures import folders_of
 from restorebench.plan import Plan
 from restorebench.published import AVERAGE, PrintedRow
@@ -273,6 +274,51 @@ class Leaderboard:
             if (reason := self._why_no_pair(a, b, task, metric.name))
         }
         return compared(a, b, self.info, self.pairwise, self._observed, reasons)
+
+    def pareto(
+        self,
+        cost: str = "macs",
+        metric: str | None = None,
+        task: str | None = None,
+        setting: Mapping[str, object] | None = None,
+    ) -> pd.DataFrame:
+        """Set what methods score beside what they cost.
+
+        Args:
+            cost: a number of `costs`, such as ``parameters``, ``macs`` or ``latency_ms``.
+            metric: a metric's name; the first by default.
+            task: a task's name; the average by default.
+            setting: which costs, where they were measured in several ways: ``{"size": 224}``.
+
+        Returns:
+            One row for each method that has both, the cheapest first: the cost, the score, and
+            ``front``, whether no other method is as good for less.
+
+        Raises:
+            UsageError: if no cost is meant, or more than one.
+        """
+        chosen = metric_of(self.info, metric)
+        costs = costs_at(self.costs, cost, setting or {})
+        scores = {
+            row.name: self.average(row.name, chosen.name)
+            if task is None
+            else self.cell(row.name, task, chosen.name).value
+            for row in self.info.rows
+        }
+        found = pd.DataFrame({cost: costs, chosen.name: pd.Series(scores, dtype=float)})
+        found = found.dropna().sort_values(cost, kind="stable").rename_axis("method")
+        front = on_front(
+            found[cost].to_numpy(float),
+            found[chosen.name].to_numpy(float),
+            higher=chosen.higher_is_better,
+        )
+        return found.assign(front=front)
+
+    def _repr_html_(self) -> str:
+        from restorebench.notebook import html_of
+        from restorebench.table import table_of
+
+        return html_of([table_of(self)])
 
     def worst(self, method: str, k: int = 5, metric: str | None = None) -> pd.DataFrame:
         """Return the ``k`` images of each task that a method scores worst on, worst first.

@@ -81,6 +81,12 @@ class PairedComparison:
         better = both.max(axis=1) if higher else both.min(axis=1)
         return _first(chosen, better, k, ascending=higher)
 
+    def _repr_html_(self) -> str:
+        from restorebench.notebook import html_of
+        from restorebench.paired_table import comparison_tables
+
+        return html_of(comparison_tables(self, {}))
+
     def _of(self, metric: str | None) -> pd.DataFrame:
         name = metric_of(self.info, metric).name
         return self.images[self.images["metric"] == name].drop(columns="metric")

@@ -211,7 +211,7 @@ def test_the_command_compares_and_writes(board: Board, tmp_path: Path, cli: Cli)
     done = cli("compare", tmp_path / "a", "-o", tmp_path / "out" / "both")
     assert done.returncode == 0, done.stderr
     assert "Two small tasks: Degraded input against NL-means" in done.stdout
-    assert {p.suffix for p in (tmp_path / "out").iterdir()} == {".html", ".md", ".tex"}
+    assert {p.suffix for p in (tmp_path / "out").iterdir()} == {".html", ".json", ".md", ".tex"}
     text = (tmp_path / "out" / "both.md").read_text()
     for word in ("Detectable", "airnet@1", "differ most", "not told apart", "3 images"):
         assert word in text

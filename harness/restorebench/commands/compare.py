@@ -32,7 +32,7 @@ def compare(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Write Markdown, LaTeX and HTML files of this name."),
+        typer.Option("--out", "-o", help="Write Markdown, LaTeX, HTML and JSON files so called."),
     ] = None,
 ) -> None:
     """Compare two methods of one run, or of two: differences, intervals, p values, wins, images.
@@ -41,9 +41,11 @@ def compare(
     the command then ends with 3.
     """
     from restorebench.catalog import Catalog
+    from restorebench.document import comparison_document, text_of
     from restorebench.leaderboard import Leaderboard
     from restorebench.merging import RunBoard, run_names, versus
     from restorebench.paired_table import comparison_tables
+    from restorebench.store import write_atomically
     from restorebench.terminal import print_table
 
     if len(runs) > 2:
@@ -60,7 +62,9 @@ def compare(
         catalog, group = Catalog.installed(), "table_renderers"
         renderers = [catalog.renderer(name, group) for name in catalog.names(group)]
         title = tables[0].title
-        say_written([render(tables, out, title=title, bibtex="") for render in renderers])
+        files = [render(tables, out, title=title, bibtex="") for render in renderers]
+        text = text_of(comparison_document(comparison, apart))
+        say_written([*files, write_atomically(out.with_name(f"{out.name}.json"), text)])
     lacking = comparison.frame[comparison.frame["reason"] != ""]
     raise typer.Exit(INCOMPLETE if apart or len(lacking) else 0)
 
