@@ -55,10 +55,20 @@ def noted(suite: Path, data_root: Path, tmp_path: Path) -> Leaderboard:
         "      mix:\n        - gaussian_noise: {sigma: 25}\n"
     )
     suite.write_text(suite.read_text() + task)
-    methods: list[str | Method] = ["identity", Rebuilt(precision="bfloat16"), Broken()]
+    methods: list[str | Method] = [
+        "identity",
+        Rebuilt(precision="bfloat16"),
+        Broken(precision="bfloat16"),
+    ]
     board, without = (
         restorebench.run(
-            str(suite), methods, data_root, limit=2, out=tmp_path / "run", untrained=untrained
+            str(suite),
+            methods,
+            data_root,
+            limit=2,
+            out=tmp_path / "run",
+            untrained=untrained,
+            precision="bfloat16",
         )
         for untrained in (True, False)
     )
