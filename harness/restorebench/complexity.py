@@ -8,7 +8,7 @@ and whatever none of them can count is listed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +48,17 @@ class Complexity:
     @property
     def disagreement(self) -> float:
         """How far the lowest count lies below the highest, as a fraction of it."""
-        counts = self.macs.values()
-        return 1 - min(counts) / max(counts) if counts else 0.0
+        return spread(self.macs.values())
+
+
+def spread(counts: Collection[float]) -> float:
+    """Return how far the lowest count lies below the highest, as a fraction of it.
+
+    >>> spread([150, 200]), spread([0, 0]), spread([])
+    (0.25, 0.0, 0.0)
+    """
+    most = max(counts, default=0)
+    return 1 - min(counts) / most if most else 0.0
 
 
 def complexity(method: Method, side: int = SIDE) -> Complexity:

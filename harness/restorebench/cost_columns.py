@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from restorebench.complexity import DISAGREEMENT
+from restorebench.complexity import DISAGREEMENT, spread
 from restorebench.cost_record import COUNTERS, HEADLINE
 
 SETTING = ["size", "batch", "device", "threads"]
@@ -90,7 +90,7 @@ def _cell(line: Mapping[Any, Any], column: _Column) -> CostCell:
 def disagreement(line: Mapping[Any, Any]) -> str:
     """Say how far the counters lie apart, where that is too far to be left unsaid."""
     counts = {counter: float(line[f"macs_{counter}"]) for counter in COUNTERS}
-    apart = 1 - min(counts.values()) / max(counts.values())
+    apart = spread(counts.values())
     if not apart > DISAGREEMENT:
         return ""
     said = ", ".join(f"{counter} {count / 1e9:.2f} G" for counter, count in counts.items())
