@@ -17,7 +17,6 @@ from restorebench.board_info import BoardInfo, describe_plan
 from restorebench.cost_record import CostRecord, costs_frame
 from restorebench.errors import StoreError, UnknownNameError, UsageError
 from restorebench.flags import counted
-from restorebench.inert import plain
 from restorebench.paired import (
     Observed,
     PairedComparison,
@@ -31,7 +30,14 @@ from restorebench.pictures import folders_of
 from restorebench.plan import Plan
 from restorebench.published import AVERAGE, PrintedRow
 from restorebench.record import Record
-from restorebench.record_frame import BETWEEN_FLAGS, frame_of, over_draws
+from restorebench.record_frame import (
+    AGAIN,
+    BETWEEN_FLAGS,
+    frame_of,
+    over_draws,
+    read_frame,
+    write_frame,
+)
 from restorebench.statistics import Values, leaders
 from restorebench.store import read_json, write_atomically
 
@@ -92,38 +98,19 @@ class Leaderboard:
         Raises:
             StoreError: if the folder holds none, or a damaged one.
         """
-        again = "; run the same command again to write it anew"
         try:
             info = BoardInfo.model_validate(read_json(folder / BOARD))
         except ValidationError as error:
             first = error.errors()[0]
             reason = ": ".join([*map(str, first["loc"]), first["msg"]])
-            raise StoreError(f"{folder / 'board.json'} is damaged: {reason}{again}") from error
-        path = folder / "records.parquet"
-        try:
-            records = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{path} cannot be read: {str(error).splitlines()[0]}{again}"
-            ) from error
-        names = ["method", "task", "image", "error", *(m.name for m in info.metrics)]
-        missing = [name for name in names if name not in records]
-        if missing:
-            raise StoreError(f"{path} has no column {', '.join(missing)}{again}")
+            raise StoreError(f"{folder / 'board.json'} is damaged: {reason}; {AGAIN}") from error
+        records = read_frame(folder, [m.name for m in info.metrics])
         return cls(info, records, pictures=folders_of(folder))
 
     def save(self, folder: Path) -> list[Path]:
         """Write ``board.json`` and the records as Parquet and CSV; return the files."""
-        parquet = self.records.to_parquet(index=False)
-        safe = self.records.copy()
-        for name in safe.select_dtypes(["object", "string"]):
-            safe[name] = safe[name].map(_plain)
-        csv = safe.to_csv(index=False)
-        return [
-            write_atomically(folder / BOARD, self.info.model_dump_json(indent=1) + "\n"),
-            write_atomically(folder / "records.parquet", parquet),
-            write_atomically(folder / "records.csv", csv),
-        ]
+        board = self.info.model_dump_json(indent=1) + "\n"
+        return [write_atomically(folder / BOARD, board), *write_frame(self.records, folder)]
 
     @cached_property
     def images(self) -> pd.DataFrame:
@@ -142,19 +129,20 @@ class Leaderboard:
 
         Tasks whose noise is drawn once are left out, and so are methods without a mean.
         """
-        found = {}
-        for column in self.info.columns if "draw" in self.records else ():
-            mine = self.records[self.records["task"] == column.name]
-            for metric in self.info.metrics if column.repeats > 1 else ():
-                means = mine.groupby(["method", "draw"], sort=False)[metric.name].mean().unstack()
-                complete = [
-                    row.name
-                    for row in self.info.rows
-                    if self.cell(row.name, column.name, metric.name).value is not None
-                ]
-                if complete:
-                    found[column.name, metric.name] = means.loc[complete]
-        return found
+        if "draw" not in self.records:
+            return {}
+        return {
+            (column.name, metric.name): means
+            for column in self.info.columns
+            if column.repeats > 1
+            for metric in self.info.metrics
+            if len(means := self._draw_means(column.name, metric.name))
+        }
+
+    def _draw_means(self, task: str, metric: str) -> pd.DataFrame:
+        mine = self.records[self.records["task"] == task]
+        means = mine.groupby(["method", "draw"], sort=False)[metric].mean().unstack()
+        return means.loc[list(self.means(metric, task))]
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -220,21 +208,24 @@ class Leaderboard:
             return None
         return float(np.mean([v for v in values if v is not None]))
 
+    def means(self, metric: str, task: str | None = None) -> dict[str, float]:
+        """Return the means on a task, or on average, of the methods that have one."""
+        found = {
+            row.name: self.average(row.name, metric)
+            if task is None
+            else self.cell(row.name, task, metric).value
+            for row in self.info.rows
+        }
+        return {name: mean for name, mean in found.items() if mean is not None}
+
     def marks(self, metric: str, task: str | None = None) -> tuple[set[str], set[str]]:
         """Return the methods that are best and second on a task, or on average, ties included."""
         found = self.pairwise
         chosen = found[(found["metric"] == metric) & (found["task"] == (task or AVERAGE))]
         apart = chosen[chosen["better"] != ""]
         separated = set(map(frozenset, zip(apart["a"], apart["b"], strict=True)))
-        means = {
-            row.name: self.average(row.name, metric)
-            if task is None
-            else self.cell(row.name, task, metric).value
-            for row in self.info.rows
-        }
-        known = {name: mean for name, mean in means.items() if mean is not None}
         higher = metric_of(self.info, metric).higher_is_better
-        return leaders(known, separated, higher=higher)
+        return leaders(self.means(metric, task), separated, higher=higher)
 
     @cached_property
     def pairwise(self) -> pd.DataFrame:
@@ -299,13 +290,8 @@ class Leaderboard:
         """
         chosen = metric_of(self.info, metric)
         costs = costs_at(self.costs, cost, setting or {})
-        scores = {
-            row.name: self.average(row.name, chosen.name)
-            if task is None
-            else self.cell(row.name, task, chosen.name).value
-            for row in self.info.rows
-        }
-        found = pd.DataFrame({cost: costs, chosen.name: pd.Series(scores, dtype=float)})
+        scores = pd.Series(self.means(chosen.name, task), dtype=float)
+        found = pd.DataFrame({cost: costs, chosen.name: scores})
         found = found.dropna().sort_values(cost, kind="stable").rename_axis("method")
         front = on_front(
             found[cost].to_numpy(float),
@@ -404,10 +390,6 @@ class Leaderboard:
         tasks = [c.name for c in self.info.columns] if task == AVERAGE else [task]
         cells = [(name, self.cell(name, each, metric)) for name in (a, b) for each in tasks]
         return "; ".join(dict.fromkeys(f"{n}: {c.reason}" for n, c in cells if c.value is None))
-
-
-def _plain(value: Any) -> Any:
-    return plain(value) if isinstance(value, str) else value
 
 
 def _or_nan(value: float | None) -> float:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from restorebench.errors import StoreError
+from restorebench.inert import plain
 from restorebench.record import Record
+from restorebench.store import write_atomically
+
+RECORDS = "records.parquet"
 
 BETWEEN_FLAGS = "; "
+AGAIN = "run the same command again to write it anew"
 
 
 def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
@@ -49,6 +57,34 @@ def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
     return frame.astype({**types, **dict.fromkeys([*metrics, "seconds"], "float64")})
 
 
+def write_frame(records: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write records as Parquet, and as CSV that no spreadsheet takes for formulas."""
+    safe = records.copy()
+    for name in safe.select_dtypes(["object", "string"]):
+        safe[name] = safe[name].map(_plain)
+    return [
+        write_atomically(folder / RECORDS, records.to_parquet(index=False)),
+        write_atomically(folder / "records.csv", safe.to_csv(index=False)),
+    ]
+
+
+def read_frame(folder: Path, metrics: list[str]) -> pd.DataFrame:
+    """Read the records that `write_frame` wrote.
+
+    Raises:
+        StoreError: if they cannot be read, or lack a column.
+    """
+    path = folder / RECORDS
+    try:
+        records = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {str(error).splitlines()[0]}; {AGAIN}") from error
+    missing = [n for n in ("method", "task", "image", "error", *metrics) if n not in records]
+    if missing:
+        raise StoreError(f"{path} has no column {', '.join(missing)}; {AGAIN}")
+    return records
+
+
 def over_draws(
     records: pd.DataFrame, metrics: list[str], repeats: Mapping[str, int]
 ) -> pd.DataFrame:
@@ -75,6 +111,10 @@ def over_draws(
     if "flags" in images:
         images["flags"] = grouped["flags"].agg(_each_once)
     return images.reset_index()[records.columns].drop(columns="draw")
+
+
+def _plain(value: Any) -> Any:
+    return plain(value) if isinstance(value, str) else value
 
 
 def _each_once(flags: pd.Series) -> str:
