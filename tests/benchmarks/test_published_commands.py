@@ -203,6 +203,7 @@ def test_the_command_prints_a_table_and_writes_its_files(cli: Cli, tmp_path: Pat
     assert "psnr-column: below the same row's σ=25" in done.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "hair_3.html",
+        "hair_3.md",
         "hair_3.tex",
         "references.bib",
     ]
