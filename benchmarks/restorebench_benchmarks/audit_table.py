@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from restorebench.table import Table, TableCell, TableGroup, TableRow, printable
+from restorebench.board.table import Table, TableCell, TableGroup, TableRow, printable
 from restorebench_benchmarks.finding import Finding
 
 HEADINGS = ("Column", "Printed", "Expected", "Because")

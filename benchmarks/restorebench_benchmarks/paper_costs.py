@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from restorebench.board_info import RowInfo
-from restorebench.complexity import DISAGREEMENT
-from restorebench.cost_columns import setting_of
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.info import RowInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.costs.columns import setting_of
+from restorebench.costs.complexity import DISAGREEMENT
 from restorebench_benchmarks.paper_spec import Metric, PaperSpec, TableSpec
 from restorebench_benchmarks.papers import table_of
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from restorebench.board_info import RowInfo
-from restorebench.leaderboard import Leaderboard
-from restorebench.published import AVERAGE
-from restorebench.references import entries_in
-from restorebench.table import (
+from restorebench.board.info import RowInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.references import entries_in
+from restorebench.board.table import (
     DASH,
     Fact,
     Notes,
@@ -21,6 +20,7 @@ from restorebench.table import (
     printable,
     titles_of,
 )
+from restorebench.published import AVERAGE
 from restorebench_benchmarks import REFERENCES
 from restorebench_benchmarks.paper_costs import measured_cost
 from restorebench_benchmarks.paper_spec import ColumnSpec, PaperSpec, TableSpec

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from restorebench.api import list_methods, load_method, run
+    from restorebench.board.leaderboard import Leaderboard
     from restorebench.degradation import Degradation
-    from restorebench.leaderboard import Leaderboard
     from restorebench.method import Card, Method
     from restorebench.metrics import Metric
 
@@ -31,7 +31,7 @@ __all__ = [
 _HOME = {
     "Card": "method",
     "Degradation": "degradation",
-    "Leaderboard": "leaderboard",
+    "Leaderboard": "board.leaderboard",
     "Method": "method",
     "Metric": "metrics",
     "list_methods": "api",

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style
 from restorebench.catalog import Catalog
 from restorebench.column import DataMode
 from restorebench.errors import UsageError
-from restorebench.leaderboard import Leaderboard
 from restorebench.loading import load_method
 from restorebench.method import Method, Precision
 from restorebench.rows import Options
 from restorebench.session import Session
-from restorebench.table import Style
 
 __all__ = ["list_methods", "load_method", "run"]
 

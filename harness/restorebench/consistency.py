@@ -10,13 +10,13 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from restorebench.board_files import write_board
+from restorebench.board.files import write_board
+from restorebench.board.leaderboard import BOARD, Leaderboard
+from restorebench.board.table import Style
 from restorebench.catalog import Catalog
 from restorebench.errors import StoreError
-from restorebench.leaderboard import BOARD, Leaderboard
 from restorebench.record import Record
 from restorebench.store import prevailing
-from restorebench.table import Style
 
 PARQUET = "records.parquet"
 

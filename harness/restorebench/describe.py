@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from restorebench.catalog import Catalog
-from restorebench.complexity import SIDE, macs, parameters
+from restorebench.costs.complexity import SIDE, macs, parameters
 from restorebench.errors import UnknownNameError
 from restorebench.suite import Task
 

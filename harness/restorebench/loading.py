@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 from restorebench.catalog import Catalog
-from restorebench.checkpoint import load_weights
 from restorebench.data.dataset import readable
 from restorebench.errors import ConfigError, UsageError, WeightsError
 from restorebench.inference import Inference
 from restorebench.method import Method, Precision, Weights
 from restorebench.plan import Row
 from restorebench.restored import RestoredFolder
-from restorebench.trained import Trained, read_trained
+from restorebench.weights.checkpoint import load_weights
+from restorebench.weights.trained import Trained, read_trained
 
 
 def load_method(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from restorebench.board_info import BoardInfo
+from restorebench.board.info import BoardInfo
 from restorebench.catalog import Catalog
 from restorebench.errors import SetupError, StoreError
 from restorebench.plan import Plan, method_name

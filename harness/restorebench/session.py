@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from restorebench.allocator import keep_freed_memory
-from restorebench.board_files import Written, write_board
+from restorebench.board.files import Written, write_board
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style
 from restorebench.catalog import Catalog
-from restorebench.complexity import SIDE
-from restorebench.cost_record import CostRecord
-from restorebench.leaderboard import Leaderboard
+from restorebench.costs.complexity import SIDE
+from restorebench.costs.profiling import Profile, costs_of, measure_costs, read_costs
+from restorebench.costs.record import CostRecord
 from restorebench.method import Method
 from restorebench.pictures import Pictures, folders_of, keep_nothing, tidy
 from restorebench.planning import make_plans
-from restorebench.profiling import Profile, costs_of, measure_costs, read_costs
 from restorebench.record import Record
 from restorebench.reduced import beside_float32
 from restorebench.restored import RestoredFolder
@@ -27,7 +28,6 @@ from restorebench.run_manifest import add_session, add_workers
 from restorebench.runner import measure
 from restorebench.store import Store, read_journals
 from restorebench.suite import Suite
-from restorebench.table import Style
 
 
 class Session:

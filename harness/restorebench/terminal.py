@@ -10,8 +10,8 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from restorebench.board.table import Mark, Table, TableCell, TableGroup, printable
 from restorebench.gate.report import Case, GateReport, Verdict
-from restorebench.table import Mark, Table, TableCell, TableGroup, printable
 
 STYLES: dict[Mark | None, str] = {"best": "bold green", "second": "underline", None: ""}
 SIGNS: dict[Mark | None, str] = {"best": "*", "second": "+", None: " "}

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from restorebench.board_info import BoardInfo, describe_plan
+from restorebench.board.info import BoardInfo, describe_plan
+from restorebench.board.leaderboard import BOARD, Leaderboard
 from restorebench.catalog import Catalog
 from restorebench.column import Column
 from restorebench.consistency import (
@@ -19,11 +20,10 @@ from restorebench.consistency import (
     consistent,
     name_of,
 )
+from restorebench.costs.profiling import read_costs
 from restorebench.data.dataset import Item
 from restorebench.errors import StoreError
-from restorebench.leaderboard import BOARD, Leaderboard
 from restorebench.plan import Plan, Row
-from restorebench.profiling import read_costs
 from restorebench.record import Identity, Record
 from restorebench.reduced import beside_float32
 from restorebench.replan import plan_again

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.references import installed_entries
+from restorebench.board.table import Style, printable
 from restorebench.catalog import Catalog
-from restorebench.leaderboard import Leaderboard
-from restorebench.references import installed_entries
 from restorebench.store import write_atomically
-from restorebench.table import Style, printable
 
 _KEY = re.compile(r"[A-Za-z0-9:._+-]+")
 

@@ -8,10 +8,10 @@ from math import ceil, floor, inf, isfinite, log10
 
 import pandas as pd
 
-from restorebench.board_info import MetricInfo
-from restorebench.cost_columns import setting_of
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import Table, format_value
+from restorebench.board.info import MetricInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Table, format_value
+from restorebench.costs.columns import setting_of
 
 WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 388, 12, 266

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Table
 from restorebench.inert import plain
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import Table
 from restorebench_reports.csv import tidy
 from restorebench_reports.tex import escape, prose, superscript, typeset
 

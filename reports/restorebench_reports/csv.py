@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from restorebench.board_info import MetricInfo, RowInfo
-from restorebench.cost_columns import setting_of
-from restorebench.cost_record import NUMBERS
+from restorebench.board.info import MetricInfo, RowInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style
+from restorebench.costs.columns import setting_of
+from restorebench.costs.record import NUMBERS
 from restorebench.inert import plain
-from restorebench.leaderboard import Leaderboard
 from restorebench.store import write_atomically
-from restorebench.table import Style
 
 Value = str | int | float | None
 

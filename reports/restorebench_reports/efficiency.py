@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import Style, Table, printable, table_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style, Table, printable, table_of
 
 
 def efficiency_table(board: Leaderboard, style: Style = "plain") -> Table | None:

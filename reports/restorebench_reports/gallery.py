@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from restorebench.board_info import ColumnInfo, MetricInfo
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.info import ColumnInfo, MetricInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style, format_value, titles_of
 from restorebench.pictures import crop_of, find_pictures
-from restorebench.table import Style, format_value, titles_of
 
 APART = 3
 """How many images of a task on which methods differ most."""

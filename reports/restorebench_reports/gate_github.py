@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from restorebench.board.table import printable
 from restorebench.errors import OutputFolderError
 from restorebench.gate.report import EXIT_CODES, GateReport
-from restorebench.table import printable
 from restorebench_reports.gate_markdown import markdown
 
 # GitHub shows this many of a kind for each step, and drops the others without a word.

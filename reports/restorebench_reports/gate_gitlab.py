@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from restorebench.board.table import printable
 from restorebench.gate.report import GateReport
 from restorebench.store import write_atomically
-from restorebench.table import printable
 
 
 def render(report: GateReport, folder: Path) -> list[Path]:

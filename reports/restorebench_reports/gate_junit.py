@@ -6,9 +6,9 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from restorebench.board.table import printable
 from restorebench.gate.report import Case, GateReport, Verdict
 from restorebench.store import write_atomically
-from restorebench.table import printable
 
 # JUnit knows no warning. A check that decides nothing is skipped there, never passed.
 ELEMENTS: dict[Verdict, str] = {

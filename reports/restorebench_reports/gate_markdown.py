@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from restorebench.board.table import printable
 from restorebench.gate.report import Case, GateReport, Verdict
 from restorebench.store import write_atomically
-from restorebench.table import printable
 from restorebench_reports.markdown import escape
 
 SIGNS: dict[Verdict, str] = {

@@ -13,10 +13,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from restorebench.comparison_table import comparison_table
-from restorebench.leaderboard import Leaderboard
-from restorebench.store import write_atomically
-from restorebench.table import (
+from restorebench.board.comparison_table import comparison_table
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import (
     Style,
     Table,
     TableCell,
@@ -26,6 +25,7 @@ from restorebench.table import (
     table_of,
     titles_of,
 )
+from restorebench.store import write_atomically
 from restorebench_reports.clouds import clouds_of
 from restorebench_reports.copying import parts
 from restorebench_reports.gallery import cases_of

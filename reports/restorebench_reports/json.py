@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from restorebench.document import leaderboard_document, text_of
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.document import leaderboard_document, text_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style
 from restorebench.store import write_atomically
-from restorebench.table import Style
 
 
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:

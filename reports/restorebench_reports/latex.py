@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from restorebench.comparison_table import comparison_table
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.comparison_table import comparison_table
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style, Table, table_of
 from restorebench.store import write_atomically
-from restorebench.table import Style, Table, table_of
 from restorebench_reports.bibtex import Cited, cited
 from restorebench_reports.efficiency import efficiency_table
 from restorebench_reports.significance import significance_tables

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from restorebench.comparison_table import comparison_table
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.comparison_table import comparison_table
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style, Table, TableCell, TableGroup, TableRow, table_of
 from restorebench.store import write_atomically
-from restorebench.table import Style, Table, TableCell, TableGroup, TableRow, table_of
 
 # GitHub removes <u>, and draws <ins> the same.
 MARKS = {"best": "**{}**", "second": "<ins>{}</ins>", None: "{}"}

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from restorebench.cost_columns import COLUMNS, cost_columns
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style, Table, table_of
+from restorebench.costs.columns import COLUMNS, cost_columns
 from restorebench.published import AVERAGE
 from restorebench.store import write_atomically
-from restorebench.table import Style, Table, table_of
 from restorebench_reports.tex import environment
 
 IMAGES = "images"

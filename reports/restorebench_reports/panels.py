@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
-from restorebench.board_info import ColumnInfo
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import Table, format_value
+from restorebench.board.info import ColumnInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Table, format_value
 
 BESIDE = 1.04
 """How much longer than the longest whisker a panel is."""

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from restorebench.board_info import MetricInfo
-from restorebench.leaderboard import Leaderboard
-from restorebench.published import AVERAGE
-from restorebench.table import (
+from restorebench.board.info import MetricInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import (
     DASH,
     Table,
     TableCell,
@@ -19,6 +18,7 @@ from restorebench.table import (
     printable,
     titles_of,
 )
+from restorebench.published import AVERAGE
 
 LEVEL = 0.05
 LEGEND = (

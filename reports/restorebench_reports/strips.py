@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.leaderboard import Leaderboard
 
 MIN_IMAGES = 2
 

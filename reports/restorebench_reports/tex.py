@@ -10,7 +10,7 @@ from math import sqrt
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from restorebench.table import Mark, Table, TableCell
+from restorebench.board.table import Mark, Table, TableCell
 
 ESCAPES = {
     "\\": r"\textbackslash{}",

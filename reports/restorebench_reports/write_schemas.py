@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from restorebench.document import schemas
+from restorebench.board.document import schemas
 
 FOLDER = Path(__file__).parent / "schemas"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.rows import Options
 from restorebench.session import Session
 from restorebench_benchmarks import iqa

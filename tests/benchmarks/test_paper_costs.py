@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.reports.boards import board_of, column, row
 
-from restorebench.complexity import Complexity
-from restorebench.cost_record import CostIdentity, CostRecord, Latency
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import TableRow
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import TableRow
+from restorebench.costs.complexity import Complexity
+from restorebench.costs.record import CostIdentity, CostRecord, Latency
 from restorebench_benchmarks.paper_table import paper_table
 from restorebench_benchmarks.papers import load_papers
 

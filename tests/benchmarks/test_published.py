@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restorebench.board.references import entries_in
 from restorebench.errors import DataError, SpecError
 from restorebench.published import AVERAGE, Published
-from restorebench.references import entries_in
 from restorebench_benchmarks import REFERENCES
 from restorebench_benchmarks.paper_spec import PaperSpec, TableSpec
 from restorebench_benchmarks.papers import (

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 import restorebench
-from restorebench.anonymous import PATH, anonymous
-from restorebench.board_files import write_board
+from restorebench.board.anonymous import PATH, anonymous
+from restorebench.board.files import write_board
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.merging import RunBoard
 from restorebench.catalog import Catalog
-from restorebench.leaderboard import Leaderboard
-from restorebench.merging import RunBoard
 
 from .conftest import Cli
 

@@ -24,8 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from restorebench.checkpoint import load_weights
 from restorebench.errors import WeightsError
+from restorebench.weights.checkpoint import load_weights
 from restorebench_methods.restormer import Restormer
 
 State = dict[str, Tensor]

@@ -15,8 +15,8 @@ import PIL.Image
 import pytest
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.errors import StoreError
-from restorebench.leaderboard import Leaderboard
 
 from .conftest import Cli
 

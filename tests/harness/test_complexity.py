@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restorebench.catalog import Catalog
-from restorebench.complexity import DISAGREEMENT, complexity, macs, parameters
+from restorebench.costs.complexity import DISAGREEMENT, complexity, macs, parameters
 from restorebench.errors import MethodBuildError
 from restorebench.method import Card, Method
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.catalog import Catalog
-from restorebench.complexity import image
+from restorebench.costs.complexity import image
+from restorebench.costs.profiling import Profile, measure_costs, read_costs
+from restorebench.costs.runtime import REPEATS, ROUNDS, Clock, energy_counter, interleaved, joules
 from restorebench.errors import StoreError
-from restorebench.leaderboard import Leaderboard
 from restorebench.method import Card, Method
-from restorebench.profiling import Profile, measure_costs, read_costs
 from restorebench.rows import Options, row_of
-from restorebench.runtime import REPEATS, ROUNDS, Clock, energy_counter, interleaved, joules
 from restorebench.verify import Asked, verify
 
 from .conftest import Cli
@@ -140,7 +140,7 @@ def test_costs_are_measured_on_one_image_everywhere() -> None:
 
 
 def test_energy_is_what_a_counter_grows_by_for_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("restorebench.runtime.ENERGY_SECONDS", 0.01)
+    monkeypatch.setattr("restorebench.costs.runtime.ENERGY_SECONDS", 0.01)
     spent = [5000]
 
     def clock() -> float:

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import table_of
 from restorebench.catalog import Catalog
 from restorebench.flags import counted, flags_of
-from restorebench.leaderboard import Leaderboard
 from restorebench.rows import Options
 from restorebench.session import Session
-from restorebench.table import table_of
 
 PLUGIN = """
 import torch

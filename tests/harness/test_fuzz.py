@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from restorebench.catalog import Catalog
-from restorebench.checkpoint import load_weights
 from restorebench.errors import BenchError, ImageError, SpecError, StoreError, WeightsError
 from restorebench.image import read_image
 from restorebench.store import read_journals
+from restorebench.weights.checkpoint import load_weights
 
 from .test_store import record
 

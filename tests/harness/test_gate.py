@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.catalog import Catalog
+from restorebench.costs.runtime import REPEATS, ROUNDS
 from restorebench.errors import CellError, StoreError, UsageError
 from restorebench.gate.baseline import Baseline, Cost, Entry, TaskBaseline
 from restorebench.gate.gating import Gating
 from restorebench.gate.report import Case, GateReport
 from restorebench.gate.rule import Limit, decide
 from restorebench.rows import Options
-from restorebench.runtime import REPEATS, ROUNDS
 from restorebench.session import Session
 
 PLUGIN = """\
@@ -353,7 +353,9 @@ def test_counts_are_exact_unless_a_tolerance_says_otherwise(workplace: Workplace
 def test_times_are_compared_on_the_same_machine_and_measured_again_before_failing(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("restorebench.runtime.ROUND_SECONDS", 1000)  # so that calls can be counted
+    monkeypatch.setattr(
+        "restorebench.costs.runtime.ROUND_SECONDS", 1000
+    )  # so that calls can be counted
     file = {"gain": save_gain(workplace.folder, "one", 1.0)}
     workplace.gating("gain", weights=file).update()
 

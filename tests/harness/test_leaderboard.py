@@ -12,6 +12,8 @@ import pytest
 from torch import Tensor, nn
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import table_of
 from restorebench.errors import (
     DataError,
     NothingSelectedError,
@@ -19,9 +21,7 @@ from restorebench.errors import (
     UnknownNameError,
     UsageError,
 )
-from restorebench.leaderboard import Leaderboard
 from restorebench.method import Card, Method
-from restorebench.table import table_of
 
 
 class Darker(Method):

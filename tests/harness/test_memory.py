@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from restorebench.catalog import Catalog
+from restorebench.costs.memory import peak_memory
 from restorebench.errors import RestoreError
-from restorebench.memory import peak_memory
 from restorebench.method import Method
 from restorebench.rows import Options, row_of
 

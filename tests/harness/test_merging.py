@@ -12,9 +12,16 @@ import pytest
 from torch import Tensor, nn
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.merging import (
+    RunBoard,
+    folder_names,
+    load_boards,
+    merged,
+    run_names,
+    versus,
+)
 from restorebench.errors import UsageError
-from restorebench.leaderboard import Leaderboard
-from restorebench.merging import RunBoard, folder_names, load_boards, merged, run_names, versus
 from restorebench.method import Card, Method
 
 from .conftest import Cli

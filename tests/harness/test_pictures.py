@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.catalog import Catalog
 from restorebench.consistency import check_files
-from restorebench.leaderboard import Leaderboard
 from restorebench.method import Card, Method
 from restorebench.pictures import Crop, find_pictures, telling_crop
 from restorebench.store import read_journals

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from torch import Tensor, nn
 
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.errors import SetupError, UsageError
-from restorebench.leaderboard import Leaderboard
 from restorebench.method import Card, Method
 from restorebench.rows import Options
 from restorebench.session import Session

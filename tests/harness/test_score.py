@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.catalog import Catalog
 from restorebench.commands.score import score
 from restorebench.errors import BenchError, DataError, PairError
 from restorebench.image import centre_crop, read_image
-from restorebench.leaderboard import Leaderboard
 from restorebench.restored import RestoredFolder
 from restorebench.suspicion import bias, remarks_on
 

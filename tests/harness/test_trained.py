@@ -11,9 +11,9 @@ import safetensors.torch
 import torch
 
 import restorebench
+from restorebench.board.table import table_of
 from restorebench.errors import ConfigError, WeightsError
-from restorebench.table import table_of
-from restorebench.trained import KEY, Trained, read_trained
+from restorebench.weights.trained import KEY, Trained, read_trained
 
 SMALL: dict[str, Any] = {
     "dim": 8,

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import restorebench
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import table_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import table_of
 
 SMALL: dict[str, Any] = {"dim": 8, "num_blocks": (1, 1, 1, 1), "num_refinement_blocks": 1}
 

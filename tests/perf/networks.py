@@ -10,7 +10,7 @@ from tests.perf.measuring import race
 from restorebench.allocator import keep_freed_memory
 from restorebench.api import list_methods, load_method
 from restorebench.catalog import Catalog
-from restorebench.complexity import macs
+from restorebench.costs.complexity import macs
 from restorebench.inference import Inference
 
 SIZE = (128, 160)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from restorebench.board_info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.leaderboard import Leaderboard
 
 Scores = Mapping[tuple[str, str], Sequence[tuple[float, float] | str]]
 """PSNR and SSIM of each image, or why it failed, by method and task."""

@@ -11,10 +11,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style, table_of
 from restorebench.catalog import Catalog
-from restorebench.leaderboard import Leaderboard
 from restorebench.method import Card, Method
-from restorebench.table import Style, table_of
 from restorebench.terminal import print_table
 
 ON_SCREEN = "terminal"

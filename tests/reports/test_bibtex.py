@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from restorebench.board.references import entries_in, installed_entries
 from restorebench.catalog import Catalog
-from restorebench.references import entries_in, installed_entries
 from restorebench_reports import latex
 from restorebench_reports.bibtex import cited, render
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restorebench.board_files import write_board
+from restorebench.board.comparison import beside_published
+from restorebench.board.comparison_table import comparison_table
+from restorebench.board.files import write_board
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.catalog import Catalog
-from restorebench.comparison import beside_published
-from restorebench.comparison_table import comparison_table
-from restorebench.leaderboard import Leaderboard
 from restorebench.provided import Provided
 from restorebench.published import Comparison
 

@@ -7,10 +7,10 @@ import re
 import pandas as pd
 import pytest
 
-from restorebench.complexity import Complexity
-from restorebench.cost_record import CostIdentity, CostRecord, Latency
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import table_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import table_of
+from restorebench.costs.complexity import Complexity
+from restorebench.costs.record import CostIdentity, CostRecord, Latency
 from restorebench_reports.csv import tidy
 
 from .boards import board_of, column, hostile_board, row, spread

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.inert import plain
-from restorebench.leaderboard import Leaderboard
 from restorebench_reports.csv import render
 
 from .boards import HOSTILE, board_of, column, fixed_board, hostile_board, row

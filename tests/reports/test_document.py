@@ -11,14 +11,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from restorebench.document import (
+from restorebench.board.document import (
     ComparisonDocument,
     LeaderboardDocument,
     comparison_document,
     schemas,
     text_of,
 )
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.leaderboard import Leaderboard
 from restorebench_reports.json import render
 
 from .boards import board_of, column, fixed_board, hostile_board, row, spread

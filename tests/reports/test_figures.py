@@ -11,9 +11,9 @@ from matplotlib.text import Text
 from typer.testing import CliRunner
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.catalog import Catalog
 from restorebench.errors import NothingSelectedError, StoreError, UnknownNameError, UsageError
-from restorebench.leaderboard import Leaderboard
 from restorebench.pictures import Crop
 from restorebench.replan import plan_again
 from restorebench.rows import Options

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from restorebench.board.table import printable
 from restorebench.catalog import Catalog
 from restorebench.gate.report import EXIT_CODES, Case, GateReport, RowVerdict, Verdict, error_report
-from restorebench.table import printable
 from restorebench.terminal import print_gate
 from restorebench_reports import gate_github
 from restorebench_reports.gate_github import workflow_commands

@@ -8,8 +8,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import printable
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import printable
 from restorebench_reports.html import render
 from restorebench_reports.strips import strips
 

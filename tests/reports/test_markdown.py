@@ -8,8 +8,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import printable, table_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import printable, table_of
 from restorebench_reports.markdown import render
 
 from .boards import HOSTILE, fixed_board, hostile_board

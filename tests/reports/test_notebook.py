@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from restorebench.table import printable
+from restorebench.board.table import printable
 
 from .boards import HOSTILE, fixed_board, hostile_board
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import table_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import table_of
 from restorebench_reports.numbers import keys, numbers_of, render
 
 from .boards import board_of, column, fixed_board, hostile_board, row, spread

@@ -9,10 +9,10 @@ import pytest
 from torch import Tensor, nn
 
 import restorebench
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import table_of
 from restorebench.method import Card, Method
 from restorebench.pictures import find_pictures
-from restorebench.table import table_of
 from restorebench_reports import gallery
 from restorebench_reports.clouds import Cloud, clouds_of, front
 from restorebench_reports.gallery import Case, cases_of

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import restorebench
-from restorebench.board_info import ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.info import ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.errors import UnknownNameError, UsageError
-from restorebench.leaderboard import Leaderboard
 
 from .boards import Scores, board_of, column, row
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.leaderboard import Leaderboard
 from restorebench_reports import latex, numbers
 from restorebench_reports.efficiency import efficiency_table
 from restorebench_reports.significance import significance_tables

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.pareto import costs_at, on_front
 from restorebench.errors import UsageError
-from restorebench.leaderboard import Leaderboard
-from restorebench.pareto import costs_at, on_front
 
 from .boards import board_of, column, row, spread
 

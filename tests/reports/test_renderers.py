@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import printable, table_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import printable, table_of
 
 from .boards import HOSTILE, Scores, board_of, column, fixed_board, hostile_board, row, spread
 from .conftest import ON_SCREEN, RENDERERS, Rendered

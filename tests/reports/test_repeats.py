@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import restorebench
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.merging import kept_apart
+from restorebench.board.table import table_of
 from restorebench.catalog import Catalog
 from restorebench.errors import UsageError
-from restorebench.leaderboard import Leaderboard
-from restorebench.merging import kept_apart
 from restorebench.spec import digest
-from restorebench.table import table_of
 from restorebench.verify import Asked, verify
 
 from .boards import board_of, column, row

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restorebench.table import Style, format_value, printable, table_of
+from restorebench.board.table import Style, format_value, printable, table_of
 
 from .boards import METRICS, board_of, column, fixed_board, row, spread
 

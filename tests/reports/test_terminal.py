@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from restorebench.table import Table, table_of
+from restorebench.board.table import Table, table_of
 from restorebench.terminal import print_table
 
 from .boards import fixed_board, hostile_board

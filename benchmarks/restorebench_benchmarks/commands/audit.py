@@ -97,7 +97,7 @@ def _print(findings: Sequence[Finding], summary: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from restorebench.table import printable
+    from restorebench.board.table import printable
 
     screen = console()
     for rule, meaning in RULES.items():

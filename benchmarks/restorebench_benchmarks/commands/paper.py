@@ -14,7 +14,7 @@ from restorebench.errors import NothingSelectedError, UnknownNameError, UsageErr
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from restorebench.leaderboard import Leaderboard
+    from restorebench.board.leaderboard import Leaderboard
     from restorebench_benchmarks.paper_spec import PaperSpec
 
 ALL = "all"
@@ -54,7 +54,7 @@ def paper(
 
 
 def _boards(runs: Sequence[Path]) -> list[Leaderboard]:
-    from restorebench.leaderboard import Leaderboard
+    from restorebench.board.leaderboard import Leaderboard
 
     return [Leaderboard.load(folder) for folder in runs]
 

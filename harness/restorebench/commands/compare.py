@@ -14,7 +14,7 @@ from restorebench.errors import UnknownNameError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from restorebench.merging import RunBoard
+    from restorebench.board.merging import RunBoard
 
 
 def compare(
@@ -40,11 +40,11 @@ def compare(
     Runs of another protocol are refused; tasks scored on other images are left out and named, and
     the command then ends with 3.
     """
+    from restorebench.board.document import comparison_document, text_of
+    from restorebench.board.leaderboard import Leaderboard
+    from restorebench.board.merging import RunBoard, run_names, versus
+    from restorebench.board.paired_table import comparison_tables
     from restorebench.catalog import Catalog
-    from restorebench.document import comparison_document, text_of
-    from restorebench.leaderboard import Leaderboard
-    from restorebench.merging import RunBoard, run_names, versus
-    from restorebench.paired_table import comparison_tables
     from restorebench.store import write_atomically
     from restorebench.terminal import print_table
 

@@ -110,10 +110,10 @@ def overlap(
     Re-encoded, resized, flipped and turned copies are found; crops of a part are not. Ends with 3
     if there is one.
     """
+    from restorebench.board.table import printable
     from restorebench.catalog import Catalog
     from restorebench.data.evidence import gather
     from restorebench.data.overlap import overlaps
-    from restorebench.table import printable
 
     root = _folder(data_root, "--data-root")
     sets = [(one, one.find(root)) for one in _datasets(Catalog.installed(plugin or ()), dataset)]
@@ -174,10 +174,10 @@ def _folder(path: Path | None, option: str) -> Path:
 
 
 def _loose(folder: Path) -> Evidence:
+    from restorebench.board.table import printable
     from restorebench.data.dataset import readable
     from restorebench.data.evidence import gather
     from restorebench.data.folder import LooseImages
-    from restorebench.table import printable
 
     images = LooseImages(_folder(folder, "--train"))
     others = [readable(str(path.relative_to(folder))) for path in images.others()]
@@ -187,7 +187,7 @@ def _loose(folder: Path) -> Evidence:
 
 
 def _say_unseen(evidence: Evidence) -> int:
-    from restorebench.table import printable
+    from restorebench.board.table import printable
 
     for unseen in evidence.unseen:
         fail(printable(unseen.reason))
@@ -204,7 +204,7 @@ def _show(verdicts: Iterable[Verdict], *, asked: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from restorebench.table import printable
+    from restorebench.board.table import printable
 
     table = Table(box=None, header_style="bold")
     for heading in ("data set", "images", "verdict", "what was found"):

@@ -16,9 +16,9 @@ def doctor(data_root: DataRoot = None, plugin: Plugins = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from restorebench.board.table import printable
     from restorebench.catalog import Catalog
     from restorebench.doctor import check_datasets, check_machine
-    from restorebench.table import printable
 
     screen = console()
     for key, value in check_machine():

@@ -204,8 +204,8 @@ def _files(text: str) -> list[Path]:
 
 def _labelled(name: str, files: list[Path]) -> dict[str, Path]:
     """Name each file by as little of its path as tells it from the others."""
+    from restorebench.board.table import printable
     from restorebench.data.dataset import readable
-    from restorebench.table import printable
 
     deepest = max(len(file.parts) for file in files)
     for depth in range(1, deepest + 1):

@@ -14,8 +14,8 @@ from restorebench.console import console, fail
 from restorebench.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
+    from restorebench.board.leaderboard import Leaderboard
     from restorebench.catalog import Catalog
-    from restorebench.leaderboard import Leaderboard
     from restorebench.session import Session
 
 INCOMPLETE = 3
@@ -145,7 +145,7 @@ def say_failed(lines: Iterable[str]) -> int:
 
 def show(board: Leaderboard, style: Any) -> None:
     """Print a board as a table."""
-    from restorebench.table import table_of
+    from restorebench.board.table import table_of
     from restorebench.terminal import print_table
 
     print_table(table_of(board, style), console())

@@ -22,9 +22,9 @@ from restorebench.console import console
 from restorebench.errors import UsageError
 
 if TYPE_CHECKING:
+    from restorebench.board.table import Table
     from restorebench.catalog import Catalog
-    from restorebench.cost_record import CostRecord
-    from restorebench.table import Table
+    from restorebench.costs.record import CostRecord
 
 FILE = "costs"
 
@@ -58,10 +58,10 @@ def profile(  # noqa: PLR0913 - each parameter is an option
     1 MAC = 2 FLOPs. Ends with 3 if something cannot be measured.
     """
     from restorebench.allocator import keep_freed_memory
+    from restorebench.board.cost_table import cost_tables
     from restorebench.catalog import Catalog
-    from restorebench.complexity import SIDE
-    from restorebench.cost_table import cost_tables
-    from restorebench.profiling import Profile, measure_costs
+    from restorebench.costs.complexity import SIDE
+    from restorebench.costs.profiling import Profile, measure_costs
     from restorebench.rows import Options, row_of
     from restorebench.terminal import print_table
 
@@ -109,7 +109,7 @@ def _checked(size: int) -> int:
 def _written(
     tables: Sequence[Table], records: Sequence[CostRecord], out: Path, catalog: Catalog
 ) -> list[Path]:
-    from restorebench.cost_record import costs_frame
+    from restorebench.costs.record import costs_frame
     from restorebench.store import write_atomically
 
     files = [write_atomically(out / f"{FILE}.csv", costs_frame(records).to_csv(index=False))]

@@ -38,13 +38,13 @@ def report(
     """
     from rich.text import Text
 
-    from restorebench.anonymous import anonymous
-    from restorebench.board_files import write_board
+    from restorebench.board.anonymous import anonymous
+    from restorebench.board.comparison import beside_published
+    from restorebench.board.comparison_table import comparison_table
+    from restorebench.board.files import write_board
+    from restorebench.board.merging import folder_names, kept_apart, load_boards, merged
     from restorebench.catalog import Catalog
-    from restorebench.comparison import beside_published
-    from restorebench.comparison_table import comparison_table
     from restorebench.inert import printable
-    from restorebench.merging import folder_names, kept_apart, load_boards, merged
     from restorebench.terminal import print_table
 
     if len(runs) > 1 and out is None:

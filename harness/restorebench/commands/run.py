@@ -44,8 +44,8 @@ from restorebench.console import fail
 from restorebench.errors import NothingSelectedError
 
 if TYPE_CHECKING:
+    from restorebench.board.leaderboard import Leaderboard
     from restorebench.catalog import Catalog
-    from restorebench.leaderboard import Leaderboard
     from restorebench.session import Session
 
 

@@ -17,10 +17,10 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from restorebench.board_info import Info
+from restorebench.board.info import Info
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.column import Column
 from restorebench.errors import CellError, StoreError, UsageError
-from restorebench.leaderboard import Leaderboard
 from restorebench.plan import Plan, Row
 from restorebench.store import write_atomically
 from restorebench.work import load_pair

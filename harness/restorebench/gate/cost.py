@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from restorebench.complexity import SIDE
+from restorebench.costs.complexity import SIDE
 from restorebench.gate.baseline import Cost, Latency
 from restorebench.gate.report import Case
 from restorebench.gate.rule import Limit, decide

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from restorebench.complexity import SIDE, image, macs, parameters
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.costs.complexity import SIDE, image, macs, parameters
+from restorebench.costs.memory import peak_memory
+from restorebench.costs.runtime import interleaved, machine, restore_clock
 from restorebench.errors import (
     CellError,
     NothingSelectedError,
@@ -19,11 +22,8 @@ from restorebench.gate.cost import COSTS, LATENCY
 from restorebench.gate.judge import Gate, suite_of
 from restorebench.gate.report import EXIT_CODES, GateReport
 from restorebench.gate.rule import Limit
-from restorebench.leaderboard import Leaderboard
-from restorebench.memory import peak_memory
 from restorebench.method import Method
 from restorebench.plan import Plan, Row
-from restorebench.runtime import interleaved, machine, restore_clock
 from restorebench.session import Session
 
 

@@ -14,13 +14,13 @@ from functools import partial
 
 import numpy as np
 
-from restorebench.board_info import MetricInfo
+from restorebench.board.info import MetricInfo
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.column import Column
 from restorebench.gate.baseline import Baseline, Cost, Entry
 from restorebench.gate.cost import cost_cases
 from restorebench.gate.report import EXIT_CODES, Case, GateReport, RowVerdict, worst
 from restorebench.gate.rule import Limit, decide
-from restorebench.leaderboard import Leaderboard
 from restorebench.plan import Plan, Row
 from restorebench.statistics import paired_differences, paired_interval
 

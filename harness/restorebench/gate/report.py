@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from restorebench.board_info import Info
+from restorebench.board.info import Info
 from restorebench.store import write_atomically
 
 Verdict = Literal[

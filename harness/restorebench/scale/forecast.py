@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from restorebench.complexity import countable, macs, parameters
+from restorebench.costs.complexity import countable, macs, parameters
 from restorebench.errors import BenchError
 from restorebench.method import Method
 from restorebench.plan import Plan, Row

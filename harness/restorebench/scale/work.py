@@ -15,11 +15,11 @@ from typing import Any
 
 from restorebench.allocator import keep_freed_memory
 from restorebench.catalog import Catalog
+from restorebench.costs.profiling import Profile, measure_costs
 from restorebench.errors import BenchError, RestoreError, StoreError
 from restorebench.pictures import Pictures, keep_nothing
 from restorebench.plan import Plan
 from restorebench.planning import make_plans
-from restorebench.profiling import Profile, measure_costs
 from restorebench.provenance import describe_session
 from restorebench.record import Identity
 from restorebench.runner import measure

@@ -10,12 +10,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from restorebench.board_info import Info
+from restorebench.board.info import Info
 from restorebench.errors import WeightsError
 from restorebench.method import Weights
 from restorebench.spec import digest
 from restorebench.store import write_atomically
-from restorebench.trained import Trained
+from restorebench.weights.trained import Trained
 from restorebench_methods.training.loop import Training
 
 

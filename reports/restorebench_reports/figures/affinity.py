@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import Normalize
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import titles_of
 from restorebench.errors import NothingSelectedError
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import titles_of
 from restorebench_reports.figures.representation import Float, Seen, chosen_layer
 from restorebench_reports.figures.style import (
     PAGE,

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import format_value, titles_of
 from restorebench.errors import NothingSelectedError, UnknownNameError
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import format_value, titles_of
 from restorebench_reports.figures.style import (
     COLOURS,
     PAGE,

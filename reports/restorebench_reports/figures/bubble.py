@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from restorebench.cost_columns import SETTING, setting_of
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import titles_of
+from restorebench.costs.columns import SETTING, setting_of
 from restorebench.errors import NothingSelectedError
-from restorebench.leaderboard import Leaderboard
 from restorebench.published import AVERAGE
-from restorebench.table import titles_of
 from restorebench_reports.figures.style import (
     COLOURS,
     COLUMN,

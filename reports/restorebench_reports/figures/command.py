@@ -11,7 +11,7 @@ from restorebench.commands.options import DataRoot, Plugins, say_written, weight
 from restorebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from restorebench.leaderboard import Leaderboard
+    from restorebench.board.leaderboard import Leaderboard
     from restorebench.pictures import Crop
     from restorebench_reports.figures.representation import Seen
     from restorebench_reports.figures.style import Drawing
@@ -162,7 +162,7 @@ def _crop(text: str | None) -> Crop | None:
 
 
 def _board(run: Path) -> Leaderboard:
-    from restorebench.leaderboard import Leaderboard
+    from restorebench.board.leaderboard import Leaderboard
 
     return Leaderboard.load(run)
 

@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from restorebench.board_info import ColumnInfo
+from restorebench.board.info import ColumnInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import titles_of
 from restorebench.errors import NothingSelectedError
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import titles_of
 from restorebench_reports.figures.representation import Seen, chosen_layer
 from restorebench_reports.figures.style import (
     COLOURS,

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.column import Column
 from restorebench.errors import NothingSelectedError, StoreError, UnknownNameError
-from restorebench.leaderboard import Leaderboard
 from restorebench.method import Method
 from restorebench.plan import Plan, Row
 from restorebench.work import load_pair

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import format_value, titles_of
 from restorebench.errors import NothingSelectedError, UnknownNameError, UsageError
-from restorebench.leaderboard import Leaderboard
 from restorebench.pictures import Crop, find_pictures, folders_of, telling_crop
-from restorebench.table import format_value, titles_of
 from restorebench_reports.figures.style import (
     COLOURS,
     PAGE,

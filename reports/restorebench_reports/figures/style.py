@@ -23,9 +23,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from restorebench.leaderboard import Leaderboard
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import printable, table_of, titles_of
 from restorebench.store import write_atomically
-from restorebench.table import printable, table_of, titles_of
 from restorebench_reports.tex import environment
 
 COLUMN, PAGE = 3.3, 6.9

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from restorebench.board_info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.column import draws_of
-from restorebench.cost_columns import CostCell, CostColumns, cost_columns
+from restorebench.costs.columns import CostCell, CostColumns, cost_columns
 from restorebench.inert import printable as printable
-from restorebench.leaderboard import Leaderboard
 
 Style = Literal["plain", "paper"]
 Mark = Literal["best", "second"]

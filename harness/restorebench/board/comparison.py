@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import partial
 from statistics import fmean
 
-from restorebench.board_info import RowInfo
+from restorebench.board.info import RowInfo
+from restorebench.board.leaderboard import Leaderboard
 from restorebench.catalog import Catalog
 from restorebench.errors import UsageError
-from restorebench.leaderboard import Leaderboard
 from restorebench.published import AVERAGE, Comparison, PrintedRow, Published
 
 Key = tuple[str, str]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from restorebench.complexity import DISAGREEMENT, spread
-from restorebench.cost_record import COUNTERS, HEADLINE
+from restorebench.costs.complexity import DISAGREEMENT, spread
+from restorebench.costs.record import COUNTERS, HEADLINE
 
 SETTING = ["size", "batch", "device", "threads"]
 

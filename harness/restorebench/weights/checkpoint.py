@@ -27,8 +27,8 @@ from torch import nn
 from restorebench.data.dataset import readable
 from restorebench.errors import WeightsError
 from restorebench.method import Weights
-from restorebench.pickles import check_depth, names_in
-from restorebench.state_dict import check_values, choose, coverage, misfit, try_on
+from restorebench.weights.pickles import check_depth, names_in
+from restorebench.weights.state_dict import check_values, choose, coverage, misfit, try_on
 
 # Lightning files of this field hold their command line as a Namespace. Building one calls no code
 # of the file's choosing: it has no __setstate__ and no __reduce__, so the unpickler only fills the

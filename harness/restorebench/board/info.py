@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from restorebench.column import Column, draws_of
-from restorebench.cost_record import CostRecord
+from restorebench.costs.record import CostRecord
 from restorebench.method import Weights
 from restorebench.metrics import Metric
 from restorebench.plan import Plan, Row

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from restorebench.board_info import MetricInfo
-from restorebench.inert import plain
-from restorebench.leaderboard import Leaderboard
-from restorebench.published import AVERAGE, Comparison, PrintedRow, Verdict
-from restorebench.store import write_atomically
-from restorebench.table import (
+from restorebench.board.info import MetricInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import (
     DASH,
     Fact,
     Notes,
@@ -27,6 +24,9 @@ from restorebench.table import (
     printable,
     titles_of,
 )
+from restorebench.inert import plain
+from restorebench.published import AVERAGE, Comparison, PrintedRow, Verdict
+from restorebench.store import write_atomically
 
 SIGNS: dict[Verdict, str] = {"match": "=", "within tolerance": "≈", "off": "≠"}
 PUBLISHED, OTHERWISE = "†", "‡"

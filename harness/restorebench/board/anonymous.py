@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from restorebench.leaderboard import Leaderboard
-from restorebench.merging import RunBoard
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.merging import RunBoard
 
 SHOWN = (
     *("session", "python", "packages", "decoder", "environment", "device", "threads"),

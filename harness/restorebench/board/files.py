@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from restorebench.board.comparison_table import save_comparison
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.table import Style
 from restorebench.catalog import Catalog
-from restorebench.comparison_table import save_comparison
 from restorebench.errors import OutputFolderError, RenderError, SetupError
-from restorebench.leaderboard import Leaderboard
-from restorebench.table import Style
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """How much memory a method needs, measured in a process of its own.
 
-`peak_memory` starts ``python -m restorebench.memory``, which builds the method, restores one batch
-and prints what that took. In the caller's process, freed memory of earlier work would be used
-again and hide what is needed.
+`peak_memory` starts ``python -m restorebench.costs.memory``, which builds the method, restores one
+batch and prints what that took. In the caller's process, freed memory of earlier work would be
+used again and hide what is needed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from restorebench.allocator import keep_freed_memory
-from restorebench.complexity import image
-from restorebench.cost_record import Memory
+from restorebench.costs.complexity import image
+from restorebench.costs.record import Memory
 from restorebench.errors import BenchError, CellError, RestoreError
 from restorebench.method import MIN_SIDE, Method
 
@@ -45,7 +45,7 @@ def peak_memory(build: Callable[[], object], size: int, batch: int = 1) -> Memor
     except Exception as error:  # a method is foreign code
         raise RestoreError(f"no other process can build this method: {error}") from error
     done = subprocess.run(
-        [sys.executable, "-m", "restorebench.memory"], input=task, capture_output=True
+        [sys.executable, "-m", "restorebench.costs.memory"], input=task, capture_output=True
     )
     try:
         return Memory.model_validate_json(done.stdout.splitlines()[-1])

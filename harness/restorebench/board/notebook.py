@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from restorebench.table import Mark, Table, TableCell, TableRow
+from restorebench.board.table import Mark, Table, TableCell, TableRow
 
 MARKS: dict[Mark | None, str] = {
     "best": "<strong>{}</strong>",

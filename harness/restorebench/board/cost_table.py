@@ -7,11 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from restorebench.cost_columns import SETTING, disagreement, setting_of
-from restorebench.cost_record import COUNTERS, CostRecord, costs_frame
+from restorebench.board.table import (
+    DASH,
+    Fact,
+    Notes,
+    Table,
+    TableCell,
+    TableGroup,
+    TableRow,
+    printable,
+)
+from restorebench.costs.columns import SETTING, disagreement, setting_of
+from restorebench.costs.record import COUNTERS, CostRecord, costs_frame
 from restorebench.plan import Row
 from restorebench.provenance import package_versions
-from restorebench.table import DASH, Fact, Notes, Table, TableCell, TableGroup, TableRow, printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from restorebench.board_info import BoardInfo, ColumnInfo, RowInfo
-from restorebench.cost_record import CostRecord
+from restorebench.board.info import BoardInfo, ColumnInfo, RowInfo
+from restorebench.board.leaderboard import BOARD, Leaderboard
+from restorebench.board.paired import PairedComparison
+from restorebench.costs.record import CostRecord
 from restorebench.errors import UsageError
-from restorebench.leaderboard import BOARD, Leaderboard
-from restorebench.paired import PairedComparison
 
 MADE_WITH = ("config", "weights", "code", "precision", "device", "environment")
 """What, of a record's identity, makes two rows of one name the same row."""

@@ -13,24 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from restorebench.board_info import BoardInfo, describe_plan
-from restorebench.cost_record import CostRecord, costs_frame
-from restorebench.errors import StoreError, UnknownNameError, UsageError
-from restorebench.flags import counted
-from restorebench.paired import (
-    Observed,
-    PairedComparison,
-    compared,
-    first_of_each,
-    metric_of,
-    pairwise,
-)
-from restorebench.pareto import costs_at, on_front
-from restorebench.pictures import folders_of
-from restorebench.plan import Plan
-from restorebench.published import AVERAGE, PrintedRow
-from restorebench.record import Record
-from restorebench.record_frame import (
+from restorebench.board.frame import (
     AGAIN,
     BETWEEN_FLAGS,
     frame_of,
@@ -38,6 +21,23 @@ from restorebench.record_frame import (
     read_frame,
     write_frame,
 )
+from restorebench.board.info import BoardInfo, describe_plan
+from restorebench.board.paired import (
+    Observed,
+    PairedComparison,
+    compared,
+    first_of_each,
+    metric_of,
+    pairwise,
+)
+from restorebench.board.pareto import costs_at, on_front
+from restorebench.costs.record import CostRecord, costs_frame
+from restorebench.errors import StoreError, UnknownNameError, UsageError
+from restorebench.flags import counted
+from restorebench.pictures import folders_of
+from restorebench.plan import Plan
+from restorebench.published import AVERAGE, PrintedRow
+from restorebench.record import Record
 from restorebench.statistics import Values, leaders
 from restorebench.store import read_json, write_atomically
 
@@ -301,8 +301,8 @@ class Leaderboard:
         return found.assign(front=front)
 
     def _repr_html_(self) -> str:
-        from restorebench.notebook import html_of
-        from restorebench.table import table_of
+        from restorebench.board.notebook import html_of
+        from restorebench.board.table import table_of
 
         return html_of([table_of(self)])
 

@@ -19,9 +19,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from restorebench.costs.handlers import for_fvcore, for_ptflops, for_torch
 from restorebench.errors import MethodBuildError
 from restorebench.inference import computing
-from restorebench.mac_handlers import for_fvcore, for_ptflops, for_torch
 from restorebench.method import Method
 
 SIDE = 224

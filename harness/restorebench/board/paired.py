@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from restorebench.board_info import BoardInfo, MetricInfo
+from restorebench.board.info import BoardInfo, MetricInfo
 from restorebench.published import AVERAGE
 from restorebench.statistics import (
     Values,
@@ -82,8 +82,8 @@ class PairedComparison:
         return _first(chosen, better, k, ascending=higher)
 
     def _repr_html_(self) -> str:
-        from restorebench.notebook import html_of
-        from restorebench.paired_table import comparison_tables
+        from restorebench.board.notebook import html_of
+        from restorebench.board.paired_table import comparison_tables
 
         return html_of(comparison_tables(self, {}))
 

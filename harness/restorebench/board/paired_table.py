@@ -8,11 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from restorebench.board_info import MetricInfo, RowInfo
-from restorebench.inert import printable
-from restorebench.paired import PairedComparison
-from restorebench.published import AVERAGE
-from restorebench.table import (
+from restorebench.board.info import MetricInfo, RowInfo
+from restorebench.board.paired import PairedComparison
+from restorebench.board.table import (
     DASH,
     Fact,
     Notes,
@@ -25,6 +23,8 @@ from restorebench.table import (
     tags_of,
     titles_of,
 )
+from restorebench.inert import printable
+from restorebench.published import AVERAGE
 
 HEADINGS = ("difference", "95 % interval", "p (Holm)", "wins", "detectable", "better")
 SHOWN = 3

@@ -12,14 +12,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from restorebench.complexity import SIDE, complexity, image
-from restorebench.cost_record import CostIdentity, CostRecord, Latency
-from restorebench.errors import BenchError, StoreError
-from restorebench.memory import peak_memory
-from restorebench.method import Method
-from restorebench.plan import Row, config_text
-from restorebench.provenance import environment_hash
-from restorebench.runtime import (
+from restorebench.costs.complexity import SIDE, complexity, image
+from restorebench.costs.memory import peak_memory
+from restorebench.costs.record import CostIdentity, CostRecord, Latency
+from restorebench.costs.runtime import (
     Clock,
     energy_counter,
     interleaved,
@@ -29,6 +25,10 @@ from restorebench.runtime import (
     restore_clock,
     state_of,
 )
+from restorebench.errors import BenchError, StoreError
+from restorebench.method import Method
+from restorebench.plan import Row, config_text
+from restorebench.provenance import environment_hash
 from restorebench.store import write_atomically
 
 FOLDER = "costs"

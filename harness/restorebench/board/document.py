@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
-from restorebench.board_info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
-from restorebench.leaderboard import Leaderboard
-from restorebench.paired import PairedComparison
+from restorebench.board.info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.paired import PairedComparison
+from restorebench.board.table import Mark
 from restorebench.published import AVERAGE
-from restorebench.table import Mark
 
 _SIGNED = {"anyOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity"]}]}
 Number = Annotated[float, WithJsonSchema(_SIGNED)]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from restorebench.complexity import Complexity
+from restorebench.costs.complexity import Complexity
 from restorebench.spec import digest
 
 COUNTERS = ("torch", "ptflops", "fvcore")

@@ -1,0 +1,1 @@
+"""What records say: means, marks, comparisons, and the documents and tables made of them."""

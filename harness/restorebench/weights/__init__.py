@@ -1,0 +1,1 @@
+"""Checkpoint files: reading them safely, and matching them with a network's state dict."""
