@@ -140,11 +140,7 @@ def _score(spec: TableSpec, board: Leaderboard, row: RowInfo, heading: str, metr
     task = spec.columns[heading].task
     if board.info.suite != spec.setting or metric not in known or task not in whole:
         return DASH
-    value = (
-        board.average(row.name, metric)
-        if task == AVERAGE
-        else board.cell(row.name, str(task), metric).value
-    )
+    value = board.mean(row.name, metric, task)
     return DASH if value is None else format_value(value, known[metric], "paper")
 
 

@@ -12,6 +12,7 @@ from restorebench.board.info import MetricInfo
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.board.table import Table, format_value
 from restorebench.costs.columns import setting_of
+from restorebench.published import AVERAGE
 
 WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 388, 12, 266
@@ -105,24 +106,21 @@ def clouds_of(board: Leaderboard, table: Table) -> tuple[Cloud, ...]:
     The metric is the board's average, or that of the first task if there is no average.
     """
     metric = board.info.metrics[0]
-    if board.average_reason is None:
-        over = ", ".join(filter(None, ["Average", board.info.average, board.average_extent]))
-        means = {row.name: board.average(row.name, metric.name) for row in board.info.rows}
+    if AVERAGE in board.info.tasks and board.average_reason is None:
+        task, over = AVERAGE, ["Average", board.info.average, board.average_extent]
     else:
         column = board.info.columns[0]
-        over = ", ".join(filter(None, [column.title, f"{column.tag} images", column.extent]))
-        means = {
-            row.name: board.cell(row.name, column.name, metric.name).value
-            for row in board.info.rows
-        }
-    known = {name: mean for name, mean in means.items() if mean is not None and isfinite(mean)}
+        task, over = column.name, [column.title, f"{column.tag} images", column.extent]
+    means = board.means(metric.name, task)
+    known = {name: mean for name, mean in means.items() if isfinite(mean)}
     titles = {row.name: f"{row.title} ({row.tag})" if row.tag else row.title for row in table.rows}
     found = []
     for cost in _costs(board.costs):
         methods = [name for name, value in cost.values.items() if name in known and value > 0]
         if len(methods) > 1:
             costs = {name: cost.values[name] for name in methods}
-            found.append(_cloud(metric, over, cost, costs, known, titles))
+            words = ", ".join(filter(None, over))
+            found.append(_cloud(metric, words, cost, costs, known, titles))
     return tuple(found)
 
 

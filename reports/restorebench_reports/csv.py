@@ -13,6 +13,7 @@ from restorebench.board.table import Style
 from restorebench.costs.columns import setting_of
 from restorebench.costs.record import NUMBERS
 from restorebench.inert import plain
+from restorebench.published import AVERAGE
 from restorebench.store import write_atomically
 
 Value = str | int | float | None
@@ -51,6 +52,8 @@ def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[di
             "mix": column.mix,
             "remarks": "; ".join(filter(None, [*column.words, cell.reason, *odd])),
         }
+    if AVERAGE not in board.info.tasks:
+        return
     average = board.average(row.name, metric.name)
     missing = "" if average is not None else board.average_reason or "a task has no value"
     yield {

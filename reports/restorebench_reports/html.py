@@ -152,13 +152,13 @@ def _hash(text: str) -> str:
 
 
 def _heads(board: Leaderboard, table: Table) -> tuple[Head, ...]:
-    metrics, tasks = board.info.metrics, [column.name for column in board.info.columns]
+    metrics, tasks = board.info.metrics, board.info.tasks
     found = []
     for place, group in enumerate(table.groups):
-        if place <= len(tasks):
-            key, names = [*tasks, "average"][place], [metric.name for metric in metrics]
+        if place < len(tasks):
+            key, names = tasks[place], [metric.name for metric in metrics]
         else:  # costs, which tables put last
-            key, names = f"cost{place - len(tasks)}", list(group.metrics)
+            key, names = f"cost{place - len(tasks) + 1}", list(group.metrics)
         inner = map(MetricHead, names, group.metrics, group.better)
         head = Head(key, group.title, group.tags, group.notes, group.whole, tuple(inner))
         found.append(head)

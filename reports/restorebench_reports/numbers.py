@@ -15,7 +15,6 @@ from pathlib import Path
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.board.table import Style, Table, table_of
 from restorebench.costs.columns import COLUMNS, cost_columns
-from restorebench.published import AVERAGE
 from restorebench.store import write_atomically
 from restorebench_reports.tex import environment
 
@@ -56,7 +55,7 @@ def numbers_of(board: Leaderboard, table: Table) -> Iterator[Number]:
     methods = dict(
         zip([row.name for row in info.rows], keys([r.name for r in info.rows]), strict=True)
     )
-    tasks = keys([COST, *(column.name for column in info.columns), AVERAGE])[1:]
+    tasks = keys([COST, *info.tasks])[1:]
     metrics = keys([IMAGES, *(metric.name for metric in info.metrics)])[1:]
     for row in table.rows:
         for place, task in enumerate(tasks):
@@ -66,12 +65,7 @@ def numbers_of(board: Leaderboard, table: Table) -> Iterator[Number]:
             words = "; ".join(filter(None, [row.tag, "" if group.whole else extent]))
             found = []
             for key, metric, cell in zip(metrics, info.metrics, row.groups[place], strict=True):
-                value = (
-                    board.cell(row.name, column.name, metric.name).value
-                    if column
-                    else board.average(row.name, metric.name)
-                )
-                if value is not None:
+                if board.mean(row.name, metric.name, info.tasks[place]) is not None:
                     found.append(Number(method, task, key, cell.text, words))
             yield from found
             if found and column is not None:

@@ -47,7 +47,7 @@ def _matrix(board: Leaderboard, metric: MetricInfo, pairs: list[dict[Any, Any]])
         cells[task, b, a] = _signed(-pair["difference"], metric) + stars
     among = [name for name in titles if any(name in key[1:] for key in cells)]
     rows = []
-    for task in [AVERAGE, *tasks]:
+    for task in (AVERAGE, *tasks):
         section = tasks.get(task, "Average")
         for name in among if any(key[0] == task for key in cells) else ():
             texts = [cells.get((task, name, other), "") for other in among]

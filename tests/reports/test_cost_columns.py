@@ -85,8 +85,8 @@ def test_a_cost_has_no_mark_and_what_is_not_measured_is_no_number() -> None:
 def test_each_setting_has_columns_of_its_own() -> None:
     costs = [cost("first", AGREEING), cost("first", AGREEING, size=512, batch=4)]
     table = table_of(board_with(*costs))
-    assert [g.tag for g in table.groups[2:]] == ["224x224", "4 images of 512x512"]
-    assert all(len(r.groups) == 4 for r in table.rows)
+    assert [g.tag for g in table.groups[1:]] == ["224x224", "4 images of 512x512"]
+    assert all(len(r.groups) == 3 for r in table.rows)
 
 
 def test_counters_that_disagree_are_a_footnote_at_the_number() -> None:
@@ -100,7 +100,7 @@ def test_counters_that_disagree_are_a_footnote_at_the_number() -> None:
 def test_without_costs_nothing_is_added() -> None:
     board = board_with()
     assert board.costs.empty
-    assert len(table_of(board).groups) == 2
+    assert len(table_of(board).groups) == 1
     assert not tidy(board)["task"].str.startswith("cost").any()
 
 

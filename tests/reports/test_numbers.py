@@ -62,9 +62,8 @@ def test_a_number_carries_what_it_must_not_travel_without() -> None:
 
 
 def test_an_average_of_samples_says_so() -> None:
-    board = board_of(
-        [column("one", extent="sample", tag="sample, 3")], [row("a")], {("a", "one"): spread(9, 1)}
-    )
+    columns = [column(name, extent="sample", tag="sample, 3") for name in ("one", "two")]
+    board = board_of(columns, [row("a")], {("a", c.name): spread(9, 1) for c in columns})
     assert texts(board)["a", "average", "psnr"] == "9.00 (sample)"
 
 

@@ -57,12 +57,17 @@ def test_a_method_without_a_mean_or_a_cost_is_not_drawn() -> None:
 
 def test_what_must_be_known_of_a_row_stands_beside_its_point() -> None:
     rows = [row("first", words=("untrained: random weights",)), row("second")]
-    scores = {("first", "rain"): spread(30, 0.9), ("second", "rain"): spread(20, 0.5)}
+    columns = [column(name, extent="sample", tag="sample, 3") for name in ("rain", "haze")]
+    means = {"first": spread(30, 0.9), "second": spread(20, 0.5)}
+    scores = {(r.name, c.name): means[r.name] for r in rows for c in columns}
     costs = [cost("first", AGREEING), cost("second", AGREEING)]
-    board = board_of([column("rain", extent="sample")], rows, scores, costs=costs)
+    board = board_of(columns, rows, scores, costs=costs)
     found = clouds(board)["Parameters (M)"]
     assert found.points[0].title == "First (untrained)"
     assert found.over == "Average, mean of all columns, sample"
+    alone = {key: images for key, images in scores.items() if key[1] == "rain"}
+    single = board_of(columns[:1], rows, alone, costs=costs)
+    assert clouds(single)["Parameters (M)"].over == "Rain, sample, 3 images, sample"
 
 
 def test_bars_are_distances_from_the_best() -> None:

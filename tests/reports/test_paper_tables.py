@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from restorebench.board.document import leaderboard_document
 from restorebench.board.leaderboard import Leaderboard
 from restorebench_reports import latex, numbers
 from restorebench_reports.efficiency import efficiency_table
@@ -37,15 +38,25 @@ def test_the_matrix_says_which_differences_are_more_than_chance() -> None:
         for line in table.rows[:3]
         for other, cell in zip(table.groups, line.cells, strict=True)
     }
-    # One task: its test and the average's are 6 of PSNR. Eight signs alike: p = 2 / 2**8, Holm 6x.
+    # One task: three tests of PSNR. Eight signs alike: p = 2 / 2**8, by Holm three times that.
     assert texts["A", "B"] == "+1.00**"
     assert texts["B", "A"] == "-1.00**"
     assert texts["B", "C"] == "+0.01"
     assert texts["C", "B"] == "-0.01"
     assert texts["A", "A"] == ""
-    assert [line.section for line in table.rows if line.section] == ["Average", "Rain"]
+    assert [line.section for line in table.rows if line.section] == ["Rain"]
     assert ("A", "untrained: random weights") in table.provenance
     assert any("8 images" in text for _, text in table.provenance)
+
+
+def test_the_tests_of_one_task_are_corrected_for_once() -> None:
+    board = clear_board()
+    tests = board.pairwise[board.pairwise["metric"] == "psnr"]
+    assert tests["task"].tolist() == ["rain"] * 3
+    assert tests["p_holm"].tolist()[0] == pytest.approx(3 * 2 / 2**8)
+    assert {cell.task for cell in leaderboard_document(board).cells} == {"rain"}
+    assert board.marks("psnr") == board.marks("psnr", "rain") == ({"a"}, {"b", "c"})
+    assert board.compare("a", "b").frame["task"].tolist() == ["rain", "rain"]
 
 
 def test_a_single_method_has_no_matrix() -> None:
@@ -62,10 +73,15 @@ def test_infinite_scores_have_no_difference_between_them() -> None:
     assert next(significance_tables(board)).rows[0].cells[1].text == "—"
 
 
-def test_the_efficiency_table_has_averages_and_costs_only() -> None:
-    table = efficiency_table(board_with(cost("first", AGREEING, times=(1.0, 2.0, 3.0))))
+def test_the_efficiency_table_has_the_whole_and_costs_only() -> None:
+    several, costs = fixed_board(), (cost("first", AGREEING),)
+    info = several.info.model_copy(update={"costs": costs})
+    table = efficiency_table(Leaderboard(info, several.records))
     assert table is not None
     assert [group.title for group in table.groups] == ["Average", "Cost"]
+    table = efficiency_table(board_with(cost("first", AGREEING, times=(1.0, 2.0, 3.0))))
+    assert table is not None
+    assert [group.title for group in table.groups] == ["Rain", "Cost"]
     assert [cell.text for cell in table.rows[0].cells] == [
         "30.00",
         "0.9000",

@@ -89,6 +89,16 @@ def test_a_failed_task_leaves_the_row_without_average(rendered: Rendered, render
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
+def test_one_task_is_printed_once(rendered: Rendered, renderer: str) -> None:
+    scores = {("a", "one"): spread(17.8, 0.6), ("b", "one"): spread(16.2, 0.5)}
+    board = board_of([column("one")], [row("a"), row("b")], scores)
+    text = text_of(rendered(board, renderer))
+    assert "17.8" in text
+    assert "average" not in text.lower()
+    assert "mean of all columns" not in text
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
 def test_both_styles_can_be_rendered(rendered: Rendered, renderer: str) -> None:
     plain, paper = (rendered(fixed_board(), renderer, style) for style in ("plain", "paper"))
     assert (plain == paper) == (renderer == "csv")

@@ -94,8 +94,8 @@ class _Judge:
     def __init__(self, board: Leaderboard, catalog: Catalog) -> None:
         self.board, self.catalog = board, catalog
         self.protocol, self.fault = protocol_of(board, catalog)
-        tasks = [*(column.name for column in board.info.columns), AVERAGE]
-        self.keys: list[Key] = [(task, m.name) for task in tasks for m in board.info.metrics]
+        info = board.info
+        self.keys: list[Key] = [(task, m.name) for task in info.tasks for m in info.metrics]
 
     def rows(self, values: Sequence[Published]) -> Iterator[PrintedRow]:
         """Yield what is printed of one method, beside each of the board's rows of that title."""

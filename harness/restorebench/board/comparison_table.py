@@ -25,7 +25,7 @@ from restorebench.board.table import (
     titles_of,
 )
 from restorebench.inert import plain
-from restorebench.published import AVERAGE, Comparison, PrintedRow, Verdict
+from restorebench.published import Comparison, PrintedRow, Verdict
 from restorebench.store import write_atomically
 
 SIGNS: dict[Verdict, str] = {"match": "=", "within tolerance": "≈", "off": "≠"}
@@ -75,11 +75,7 @@ def _measured(board: Leaderboard, name: str, style: Style, notes: Notes) -> Tabl
     row = next(row for row in board.info.rows if row.name == name)
 
     def cell(task: str, metric: MetricInfo) -> TableCell:
-        value = (
-            board.average(name, metric.name)
-            if task == AVERAGE
-            else board.cell(name, task, metric.name).value
-        )
+        value = board.mean(name, metric.name, task)
         return TableCell(DASH if value is None else format_value(value, metric, style))
 
     tags = ", ".join(printable(word.partition(":")[0]) for word in row.words)
@@ -131,8 +127,8 @@ def _under(section: str, rows: Sequence[TableRow]) -> Iterator[TableRow]:
 
 
 def _grid(board: Leaderboard, cell: Callable[[str, MetricInfo], TableCell]) -> Grid:
-    tasks = [*(column.name for column in board.info.columns), AVERAGE]
-    return tuple(tuple(cell(task, metric) for metric in board.info.metrics) for task in tasks)
+    info = board.info
+    return tuple(tuple(cell(task, metric) for metric in info.metrics) for task in info.tasks)
 
 
 def _by_key(row: PrintedRow) -> dict[tuple[str | None, str], Comparison]:

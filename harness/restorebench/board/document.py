@@ -32,7 +32,7 @@ class Part(BaseModel):
 
 
 class CellPart(Part):
-    """One method's mean on one task, or over all tasks, or why there is none."""
+    """One method's mean on one task, or over several, or why there is none."""
 
     method: str
     """Name of a row."""
@@ -239,7 +239,9 @@ def _cells(board: Leaderboard) -> Iterator[CellPart]:
                     mark=_mark(row.name, best, second),
                     remarks=tuple(board.oddities(row.name, column.name)),
                 )
-        best, second = board.marks(metric.name)
+        if AVERAGE not in board.info.tasks:
+            continue
+        best, second = board.marks(metric.name, AVERAGE)
         for row in board.info.rows:
             value = board.average(row.name, metric.name)
             reason = board.average_reason or "a task has no value"

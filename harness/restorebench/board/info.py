@@ -13,6 +13,7 @@ from restorebench.method import Weights
 from restorebench.metrics import Metric
 from restorebench.plan import Plan, Row
 from restorebench.provenance import package_versions
+from restorebench.published import AVERAGE
 
 
 class Info(BaseModel):
@@ -99,6 +100,15 @@ class BoardInfo(Info):
     sessions: tuple[dict[str, Any], ...]
     costs: tuple[CostRecord, ...] = ()
     """What the rows cost, as far as it was measured."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What methods have means on: every task, and ``average`` if there are several.
+
+        The last of them is how a method does on the whole.
+        """
+        names = tuple(column.name for column in self.columns)
+        return names if len(names) == 1 else (*names, AVERAGE)
 
 
 def describe_plan(

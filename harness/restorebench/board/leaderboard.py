@@ -208,20 +208,23 @@ class Leaderboard:
             return None
         return float(np.mean([v for v in values if v is not None]))
 
+    def mean(self, method: str, metric: str, task: str | None = None) -> float | None:
+        """Return a method's mean on a task or ``average``; by default on the whole."""
+        chosen = task or self.info.tasks[-1]
+        if chosen == AVERAGE:
+            return self.average(method, metric)
+        return self.cell(method, chosen, metric).value
+
     def means(self, metric: str, task: str | None = None) -> dict[str, float]:
-        """Return the means on a task, or on average, of the methods that have one."""
-        found = {
-            row.name: self.average(row.name, metric)
-            if task is None
-            else self.cell(row.name, task, metric).value
-            for row in self.info.rows
-        }
+        """Return the same of all methods that have one."""
+        found = {row.name: self.mean(row.name, metric, task) for row in self.info.rows}
         return {name: mean for name, mean in found.items() if mean is not None}
 
     def marks(self, metric: str, task: str | None = None) -> tuple[set[str], set[str]]:
-        """Return the methods that are best and second on a task, or on average, ties included."""
+        """Return the methods that are best and second on a task, or on the whole, with ties."""
         found = self.pairwise
-        chosen = found[(found["metric"] == metric) & (found["task"] == (task or AVERAGE))]
+        where = task or self.info.tasks[-1]
+        chosen = found[(found["metric"] == metric) & (found["task"] == where)]
         apart = chosen[chosen["better"] != ""]
         separated = set(map(frozenset, zip(apart["a"], apart["b"], strict=True)))
         higher = metric_of(self.info, metric).higher_is_better
@@ -233,7 +236,8 @@ class Leaderboard:
 
         Only pairs of which both have a mean there; `compare` says why others have none.
         """
-        return pairwise(self._observed, self.info.metrics, average=self.average_reason is None)
+        averaged = AVERAGE in self.info.tasks and self.average_reason is None
+        return pairwise(self._observed, self.info.metrics, average=averaged)
 
     @cached_property
     def detectable(self) -> pd.DataFrame:
@@ -242,8 +246,8 @@ class Leaderboard:
         The median over all pairs of methods of `statistics.detectable`, in the metric's unit.
         """
         medians = self.pairwise.groupby(["task", "metric"])["detectable"].median().unstack()
-        tasks = [*(c.name for c in self.info.columns), AVERAGE]
-        return medians.reindex(index=tasks, columns=[m.name for m in self.info.metrics])
+        names = [metric.name for metric in self.info.metrics]
+        return medians.reindex(index=list(self.info.tasks), columns=names)
 
     def compare(self, a: str, b: str) -> PairedComparison:
         """Compare two methods, image by image.
@@ -261,7 +265,7 @@ class Leaderboard:
         reasons = {
             (metric.name, task): reason
             for metric in self.info.metrics
-            for task in [*(c.name for c in self.info.columns), AVERAGE]
+            for task in self.info.tasks
             if (reason := self._why_no_pair(a, b, task, metric.name))
         }
         return compared(a, b, self.info, self.pairwise, self._observed, reasons)
@@ -278,7 +282,7 @@ class Leaderboard:
         Args:
             cost: a number of `costs`, such as ``parameters``, ``macs`` or ``latency_ms``.
             metric: a metric's name; the first by default.
-            task: a task's name; the average by default.
+            task: a task's name; by default the average, or the only task.
             setting: which costs, where they were measured in several ways: ``{"size": 224}``.
 
         Returns:

@@ -158,7 +158,8 @@ def versus(
     tasks = [name for name in mine if name not in apart]
     if not tasks:
         raise UsageError(f"{who}: {'; '.join(f'{t}: {why}' for t, why in apart.items())}")
-    parts = [RunBoard(x.run, _restricted(x.board, row, tasks, bool(apart))) for x, row in (a, b)]
+    fewer = bool(apart) and len(tasks) > 1
+    parts = [RunBoard(x.run, _restricted(x.board, row, tasks, fewer)) for x, row in (a, b)]
     board = joined(parts)
     names = [row.name for row in board.info.rows]
     if len(names) < 2:

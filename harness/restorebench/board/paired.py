@@ -51,8 +51,8 @@ class PairedComparison:
     info: BoardInfo
     """Of the board that both stand on, with only their rows."""
     frame: pd.DataFrame
-    """One row for each metric and task, and for their average (task ``average``), as `pairwise`
-    has them; and ``reason``: why there is no comparison, empty where there is one."""
+    """One row for each metric and task, and for the average of several (task ``average``), as
+    `pairwise` has them; and ``reason``: why there is no comparison, empty where there is one."""
     images: pd.DataFrame
     """One row for each metric, task and image: the scores ``a`` and ``b``, and ``difference``."""
     tests: Mapping[str, int]
@@ -229,9 +229,7 @@ def compared(
     order = {
         (metric.name, task): place
         for place, (metric, task) in enumerate(
-            (metric, task)
-            for metric in info.metrics
-            for task in [*(column.name for column in info.columns), AVERAGE]
+            (metric, task) for metric in info.metrics for task in info.tasks
         )
     }
     places = [order[key] for key in zip(frame["metric"], frame["task"], strict=True)]

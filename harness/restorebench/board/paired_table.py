@@ -55,8 +55,9 @@ def _differences(comparison: PairedComparison, apart: Mapping[str, str]) -> Tabl
         cells = tuple(_cells(found[m.name, column.name], m, titles, notes) for m in info.metrics)
         tag, marks = ", ".join(tags_of(column)), notes.add(*column.words)
         rows.append(TableRow(column.name, printable(column.title), tag, cells, marks))
-    cells = tuple(_cells(found[m.name, AVERAGE], m, titles, notes) for m in info.metrics)
-    rows.append(TableRow(AVERAGE, "Average", printable(info.average), cells))
+    if AVERAGE in info.tasks:
+        cells = tuple(_cells(found[m.name, AVERAGE], m, titles, notes) for m in info.metrics)
+        rows.append(TableRow(AVERAGE, "Average", printable(info.average), cells))
     facts = [
         *_legend(comparison),
         *_draws(comparison),

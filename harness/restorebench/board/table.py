@@ -18,6 +18,7 @@ from restorebench.board.leaderboard import Leaderboard
 from restorebench.column import draws_of
 from restorebench.costs.columns import CostCell, CostColumns, cost_columns
 from restorebench.inert import printable as printable
+from restorebench.published import AVERAGE
 
 Style = Literal["plain", "paper"]
 Mark = Literal["best", "second"]
@@ -150,7 +151,7 @@ def table_of(board: Leaderboard, style: Style = "plain") -> Table:
 
 
 def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
-    """Return the headings of a board's tasks and of their average, adding their footnotes."""
+    """Return the headings of a board's tasks and of any average, adding their footnotes."""
     info = board.info
     metrics = tuple(f"{m.title} ({m.unit})" if m.unit else m.title for m in info.metrics)
     better: tuple[Better, ...] = tuple(
@@ -168,6 +169,8 @@ def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
         )
         for c in info.columns
     ]
+    if AVERAGE not in info.tasks:
+        return tuple(groups)
     reason = board.average_reason
     tags = tuple(filter(None, [board.average_extent, printable(info.average)]))
     missing = notes.add(f"No average: {reason}") if reason else ()
@@ -207,12 +210,12 @@ def format_value(value: float, metric: MetricInfo, style: Style) -> str:
     return f"{value:.{metric.digits}f}"
 
 
-_Marks = dict[tuple[str | None, str, str], Mark]
+_Marks = dict[tuple[str, str, str], Mark]
 
 
 def _marks(board: Leaderboard) -> _Marks:
     found: _Marks = {}
-    for task in [*(c.name for c in board.info.columns), None]:
+    for task in board.info.tasks:
         for metric in board.info.metrics:
             best, second = board.marks(metric.name, task)
             found.update({(task, metric.name, row): "second" for row in second})
@@ -245,14 +248,17 @@ def _row(
             else:
                 cells.append(TableCell("failed", None, notes.add(str(cell.reason))))
         groups.append(tuple(cells))
-    cells = []
+    if AVERAGE in board.info.tasks:
+        groups.append(tuple(_averages(board, row, marks, style)))
+    tags = [printable(word.partition(":")[0]) for word in row.words]
+    return TableRow(row.name, title, ", ".join(tags), tuple(groups), notes.add(*row.words))
+
+
+def _averages(board: Leaderboard, row: RowInfo, marks: _Marks, style: Style) -> Iterator[TableCell]:
     for metric in board.info.metrics:
         value = board.average(row.name, metric.name)
         text = DASH if value is None else format_value(value, metric, style)
-        cells.append(TableCell(text, marks.get((None, metric.name, row.name))))
-    groups.append(tuple(cells))
-    tags = [printable(word.partition(":")[0]) for word in row.words]
-    return TableRow(row.name, title, ", ".join(tags), tuple(groups), notes.add(*row.words))
+        yield TableCell(text, marks.get((AVERAGE, metric.name, row.name)))
 
 
 def _lacking(metric: MetricInfo) -> list[str]:
@@ -277,8 +283,9 @@ def _draws(board: Leaderboard) -> Iterator[Fact]:
 def provenance_of(info: BoardInfo) -> tuple[Fact, ...]:
     """Return what the numbers of a board rest on."""
     titles = titles_of(info)
+    average = f"; average: {info.average}" if AVERAGE in info.tasks else ""
     facts = [
-        ("Suite", f"{info.suite}, version {info.suite_version}; average: {info.average}"),
+        ("Suite", f"{info.suite}, version {info.suite_version}{average}"),
         ("Protocol", f"{info.protocol_title}; {info.protocol} ({info.protocol_hash})"),
         ("Noise", info.noise),
         ("Device", info.device),

@@ -39,17 +39,18 @@ AREA = (30.0, 400.0)
 PLACES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 
 
-def bubble(board: Leaderboard, cost: Cost = "macs", task: str = AVERAGE) -> Drawing:
+def bubble(board: Leaderboard, cost: Cost = "macs", task: str | None = None) -> Drawing:
     """Draw PSNR, or the first metric there is, against a cost.
 
     Args:
         board: with costs; where they were measured under several settings, the first is drawn.
         cost: what the horizontal axis shows, on a logarithmic scale.
-        task: name of a task, or ``average``.
+        task: name of a task, or ``average``; by default that, or the only task.
 
     Raises:
         NothingSelectedError: if no method has both a mean and this cost.
     """
+    task = task or board.info.tasks[-1]
     points = _points(board, cost, task)
     metric, label = board.info.metrics[0], AXES[cost][0]
     if points.empty:
@@ -86,15 +87,9 @@ def _points(board: Leaderboard, cost: Cost, task: str) -> pd.DataFrame:
     metric, titles = board.info.metrics[0].name, titles_of(board.info)
     groups = [those for _, those in board.costs.groupby(SETTING, sort=False, dropna=False)]
     costs = groups[0] if groups else board.costs
-    scores = {
-        row.name: board.average(row.name, metric)
-        if task == AVERAGE
-        else board.cell(row.name, task, metric).value
-        for row in board.info.rows
-    }
     found = costs.assign(
         title=costs["method"].map(titles),
-        score=costs["method"].map(scores).astype(float),
+        score=costs["method"].map(board.means(metric, task)).astype(float),
         cost=costs[cost] / AXES[cost][1],
     )
     kept: pd.DataFrame = found[np.isfinite(found["score"]) & (found["cost"] > 0)]

@@ -32,7 +32,9 @@ Cost = Literal["parameters", "macs", "latency_ms"]
 def bubble_(
     run: Run,
     cost: Annotated[Cost, typer.Option(help="The horizontal axis.")] = "macs",
-    task: Annotated[str, typer.Option(help="A task, or average.")] = "average",
+    task: Annotated[
+        str | None, typer.Option(help="A task.", show_default="the average, or the only one")
+    ] = None,
     out: Out = None,
 ) -> None:
     """PSNR against parameters, MACs or latency; needs costs: run --costs."""
