@@ -11,6 +11,7 @@ from typing import Any
 
 from restorebench.allocator import keep_freed_memory
 from restorebench.board.files import Written, write_board
+from restorebench.board.folders import own_folder
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.board.table import Style
 from restorebench.catalog import Catalog
@@ -136,7 +137,7 @@ class Session:
         """Write each protocol's board and every installed renderer's file.
 
         The first protocol's board lies in the run folder itself, any other in a folder within it
-        that is called after the protocol.
+        that is called after the protocol; see `own_folder`.
 
         Raises:
             OutputFolderError: if the run folder cannot be written.
@@ -151,6 +152,6 @@ class Session:
             pictures = folders_of(self.out)
             said = beside_float32(plan, records, stored)
             board = Leaderboard.of(said, records, self._sessions, costs, pictures)
-            folder = self.out if plan is self.plans[0] else self.out / plan.protocol.name
+            folder = own_folder(self.out, board.info, first=plan is self.plans[0])
             boards.append(write_board(board, folder, self.catalog, style))
         return boards

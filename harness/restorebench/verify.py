@@ -100,7 +100,10 @@ def _verify_board(
         return
     plan = plan_again(board.info, catalog, data_root=asked.data_root, weights=asked.weights)
     records = [journals[key] for key in board.records["key"] if key in journals]
-    plan = beside_float32(plan, records, journals)
+    # What was measured later, in float32, the board could not say. Workers add to the name.
+    then = {session.get("session") for session in mine}
+    known_then = {k: r for k, r in journals.items() if r.session.partition(".")[0] in then}
+    plan = beside_float32(plan, records, known_then)
     costs = read_costs(asked.folder)
     stored = [costs[cost.key] for cost in board.info.costs if cost.key in costs]
     yield _board_json(folder, board.info, describe_plan(plan, mine, stored))

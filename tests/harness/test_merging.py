@@ -12,10 +12,10 @@ import pytest
 from torch import Tensor, nn
 
 import restorebench
-from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.folders import folder_names, own_folder
+from restorebench.board.leaderboard import BOARD, Leaderboard
 from restorebench.board.merging import (
     RunBoard,
-    folder_names,
     load_boards,
     merged,
     run_names,
@@ -153,6 +153,29 @@ def test_other_images_protocols_and_suites_are_kept_apart(
     boards = merged([one, limited, changed, RunBoard("d", luma)])
     assert len(boards) == 4
     assert folder_names(boards) == ["", "airnet", "airnet-small", "restormer_derain"]
+
+
+def test_a_suite_and_a_protocol_keep_their_folders(board: Board, tmp_path: Path) -> None:
+    info, run = board("a", "identity").board.info, tmp_path / "run"
+
+    def folders(*protocols: str, suite: str = "small") -> list[str]:
+        found = []
+        for place, protocol in enumerate(protocols):
+            changes = {"suite": suite, "protocol": f"{protocol}@1/rgb/noise=keyed"}
+            mine = info.model_copy(update=changes)
+            folder = own_folder(run, mine, first=place == 0)
+            folder.mkdir(exist_ok=True)
+            (folder / BOARD).write_text(mine.model_dump_json())
+            found.append(str(folder.relative_to(run)))
+        return found
+
+    assert folders("airnet", "ndr") == [".", "ndr"]
+    assert folders("ndr", "airnet") == ["ndr", "."]
+    assert folders("airnet", suite="large") == ["airnet"]
+    assert folders("ndr", "airnet", suite="large") == ["ndr-large", "airnet"]
+    assert folders("airnet", suite="other") == ["airnet-other"]
+    (run / BOARD).write_text("torn")
+    assert folders("moce_ir") == ["."], "what is damaged is written again"
 
 
 def test_runs_are_called_by_the_shortest_end_that_is_their_own() -> None:

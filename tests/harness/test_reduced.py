@@ -11,6 +11,8 @@ from torch import nn
 
 import restorebench
 from restorebench import Card, Leaderboard, Method
+from restorebench.board.folders import folder_names
+from restorebench.board.merging import load_boards, merged
 from restorebench.errors import UsageError
 from restorebench.method import Precision
 from restorebench.reduced import UNKNOWN
@@ -69,6 +71,23 @@ def test_what_reduced_precision_changes_is_said_once_float32_was_measured(
     assert "against float32" in (tmp_path / "leaderboard.md").read_text()
 
 
+def test_no_board_is_written_over_that_of_another_precision(
+    suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    full = run(suite, data_root, tmp_path, "float32")
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob("leaderboard.*")}
+    for _ in range(2):  # the second time into the same folder
+        reduced = run(suite, data_root, tmp_path, "bfloat16")
+    assert kept == {path.name: path.read_bytes() for path in tmp_path.glob("leaderboard.*")}
+    boards = {path.parent: Leaderboard.load(path.parent) for path in tmp_path.rglob("board.json")}
+    assert {folder.name: board.info.protocol for folder, board in boards.items()} == {
+        tmp_path.name: full.info.protocol,
+        "airnet-bfloat16": reduced.info.protocol,
+    }
+    both = merged(load_boards([tmp_path]))
+    assert folder_names(both) == ["", "airnet-bfloat16"]
+
+
 def test_a_table_has_one_precision(suite: Path, data_root: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Blur was built for bfloat16, the run is in float32"):
         restorebench.run(suite, BlurMethod(precision="bfloat16"), data_root, out=tmp_path)
@@ -76,9 +95,10 @@ def test_a_table_has_one_precision(suite: Path, data_root: Path, tmp_path: Path)
 
 def test_a_run_in_reduced_precision_can_be_verified(cli: Cli, suite: Path, data_root: Path) -> None:
     words = ("run", "--suite", suite, "--data-root", data_root, "-m", "identity", "--out", "run")
-    for precision in ("float32", "bfloat16"):
+    for place, precision in enumerate(("bfloat16", "float32", "bfloat16")):
         done = cli(*words, "--precision", precision, "--tile", 32, "--overlap", 8)
         assert done.returncode == 0, done.stderr
+        # The first board is right though float32 was measured later, without its knowledge.
+        verified = cli("verify", "run") if place else done
+        assert verified.returncode == 0, verified.stdout
     assert "PSNR +0.0000 dB (worst +0.0000)" in done.stdout
-    verified = cli("verify", "run")
-    assert verified.returncode == 0, verified.stdout

@@ -77,20 +77,6 @@ def merged(boards: Sequence[RunBoard]) -> list[Leaderboard]:
     return [joined(group) for group in groups]
 
 
-def folder_names(boards: Sequence[Leaderboard]) -> list[str]:
-    """Return where boards are written: the first in the folder itself, others within it.
-
-    They are called after their protocol, as a run's own are, or after more where that is taken.
-    """
-    names = [""]
-    for board in boards[1:]:
-        protocol = board.info.protocol.partition("@")[0]
-        wanted = [protocol, f"{protocol}-{board.info.suite}"]
-        wanted += [f"{wanted[1]}-{number}" for number in range(2, len(boards) + 2)]
-        names.append(next(name for name in wanted if name not in names))
-    return names[: len(boards)]
-
-
 def kept_apart(one: BoardInfo, other: BoardInfo) -> str:
     """Say why two boards cannot share a table; empty if they can."""
     if reason := other_measure(one, other):

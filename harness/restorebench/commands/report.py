@@ -42,7 +42,8 @@ def report(
     from restorebench.board.comparison import beside_published
     from restorebench.board.comparison_table import comparison_table
     from restorebench.board.files import write_board
-    from restorebench.board.merging import folder_names, kept_apart, load_boards, merged
+    from restorebench.board.folders import folder_names
+    from restorebench.board.merging import kept_apart, load_boards, merged
     from restorebench.catalog import Catalog
     from restorebench.inert import printable
     from restorebench.terminal import print_table
