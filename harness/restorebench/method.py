@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -135,8 +136,8 @@ class Method:
         self.loaded_state: str | None = None
         """Hash of the network's tensors as they were loaded from the weights' file."""
         self.network = self._build(config).eval().requires_grad_(False).to(self.device)
-        if inference == "optimised":
-            _use_channels_last(self.network)
+        last = inference == "optimised" and _use_channels_last(self.network)
+        self._layout = torch.channels_last if last else torch.contiguous_format
 
     def _build(self, config: dict[str, Any]) -> nn.Module:
         parameters = inspect.signature(self.network_class).parameters
@@ -194,11 +195,7 @@ class Method:
         if not restored.is_floating_point():
             raise RestoreError(f"{self.info.title} returned {restored.dtype}, not values in [0, 1]")
         height, width = x.shape[-2:]
-        # A tensor of the caller's own: not the input's memory, and open to in-place operations,
-        # which tensors that were made in inference mode refuse.
-        own = torch.empty(x.shape, dtype=torch.float32, device=x.device)
-        with torch.no_grad():
-            return own.copy_(self._in_order(restored[..., :height, :width]))
+        return _owned(self._in_order(restored[..., :height, :width]), x.device)
 
     def embedding(self, x: Tensor) -> dict[str, Tensor]:
         """Return the method's representation of the degradation in ``x``, named arrays (N, ...).
@@ -220,9 +217,7 @@ class Method:
         check_batch(x)
         multiple, minimum = self.info.size_multiple, self.info.size_minimum
         padded = reflect_to_multiple(self._in_order(x).to(self.device), multiple, minimum)
-        optimised = self.way == "optimised"
-        layout = torch.channels_last if optimised else torch.contiguous_format
-        return padded.contiguous(memory_format=layout)
+        return padded.contiguous(memory_format=self._layout)
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -295,8 +290,25 @@ def _check_known(name: str, value: object, known: tuple[str, ...]) -> None:
         raise ConfigError(f"{name} cannot be {value!r}. Known: {', '.join(known)}")
 
 
-def _use_channels_last(network: nn.Module) -> None:
+def _use_channels_last(network: nn.Module) -> bool:
+    """Lay kernels out so that the channels of a pixel are neighbours; tell if there are any."""
+    kernels = [parameter for parameter in network.parameters() if parameter.ndim == 4]
     # Module.to(memory_format=...) refuses networks that hold tensors of other ranks.
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    for kernel in kernels:
+        kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
+    return bool(kernels)
+
+
+def _owned(y: Tensor, device: torch.device) -> Tensor:
+    """Copy images to memory of the caller's own, as float32.
+
+    That is not the input's memory, and open to in-place operations, which tensors that were made in
+    inference mode refuse.
+    """
+    own = torch.empty(y.shape, dtype=torch.float32, device=device)
+    if device.type == "cpu":
+        # By numpy: after a copy torch's threads wait busily for more, on cores that others need.
+        np.copyto(own.numpy(), y.detach().to(device, torch.float32).numpy())
+        return own
+    with torch.no_grad():
+        return own.copy_(y)

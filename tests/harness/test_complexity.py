@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 from torch.nn import functional as F
 
 from restorebench.catalog import Catalog
@@ -127,9 +127,9 @@ def test_no_counter_misses_a_product(network: type[nn.Module], expected: int) ->
 
 @pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision has the operator")
 def test_a_compiled_deformable_convolution_is_counted_by_all() -> None:
-    with torch.library._scoped_library("torchvision", "DEF") as library:
-        library.define("deform_conv2d(Tensor x, Tensor kernel) -> Tensor")
-        library.impl("deform_conv2d", lambda x, kernel: x + 1, "CompositeExplicitAutograd")
+    with library._scoped_library("torchvision", "DEF") as operators:
+        operators.define("deform_conv2d(Tensor x, Tensor kernel) -> Tensor")
+        operators.impl("deform_conv2d", lambda x, kernel: x + 1, "CompositeExplicitAutograd")
         found = complexity(method_of(Deformable)(), 16)
     assert set(found.macs.values()) == {256 * 3 * 3 * 9}
 

@@ -1,15 +1,34 @@
-"""A coarse guard: the optimised inference path is not slower than the authors' way."""
+"""Coarse guards: networks are not slower than the authors' way, and threads stay with them."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pytest
 import torch
 
 from restorebench.api import load_method
 from restorebench.method import Method
+
+# Torch starts its threads with the first operation that they share.
+WITHOUT_A_NETWORK = """
+import os, sys
+import torch
+from restorebench.api import run
+
+torch.set_num_threads(2)
+before = len(os.listdir("/proc/self/task"))
+run("derain", "identity", limit=2, data="sample", out=sys.argv[1])
+print(len(os.listdir("/proc/self/task")) - before)
+torch.zeros(1_000_000).add_(1)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
 
 
 def seconds(method: Method, x: torch.Tensor) -> float:
@@ -27,3 +46,12 @@ def test_the_optimised_path_is_not_slower_than_the_reference() -> None:
     turns = [(seconds(ours, x), seconds(theirs, x)) for _ in range(7)]
     # Far from the limit: it takes about half of the time.
     assert median(optimised / reference for optimised, reference in turns) < 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are counted by /proc")
+def test_a_run_without_a_network_starts_none_of_torchs_threads(tmp_path: Path) -> None:
+    # They would wait busily for more work, on the cores that load and score images.
+    command = [sys.executable, "-c", WITHOUT_A_NETWORK, str(tmp_path / "run")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["0", "1"], done.stderr
