@@ -19,6 +19,8 @@ from scipy.stats import nct, t, wilcoxon
 Values = NDArray[np.float64]
 
 RESAMPLES = 4000
+AT_ONCE = 2**18
+"""Drawn rows held in memory at a time."""
 MIN_IMAGES = 2
 MIN_RANKED = 6
 """Below it no signed-rank test can reject at 5 %: 2 / 2^5 is 0.06."""
@@ -119,18 +121,30 @@ def _studentised(groups: Sequence[Values], rng: np.random.Generator) -> Values:
         count = len(values)
         spread = values.std(axis=0)
         scaled = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
-        # How often each image is drawn, so that all pairs are resampled by one product.
-        drawn = rng.integers(count, size=(RESAMPLES, count))
-        place = drawn + count * np.arange(RESAMPLES)[:, None]
-        often = np.bincount(place.ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, count)
-        means = often @ scaled / count
-        squares = often @ scaled**2 / count - means**2
+        means, squares = np.hsplit(_resampled(np.hstack([scaled, scaled**2]), rng), 2)
+        squares -= means**2
         squares[squares < ROUNDING] = 0.0  # a resample of one image does not vary
         deviation += means * spread
         variance += squares * spread**2 / (count - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios: Values = deviation / np.sqrt(variance)
     return np.sort(np.nan_to_num(ratios, nan=0.0, posinf=np.inf, neginf=-np.inf), axis=0)
+
+
+def _resampled(values: Values, rng: np.random.Generator) -> Values:
+    """Return the means of resamples of the rows, `RESAMPLES` for each column of values.
+
+    All columns are resampled alike, by one product with how often each row is drawn; some resamples
+    at a time, since a page of memory that is new costs more than what is written to it.
+    """
+    count = len(values)
+    sizes = np.diff([*range(0, RESAMPLES, max(1, AT_ONCE // count)), RESAMPLES])
+    means = []
+    for size in sizes:
+        place = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+        often = np.bincount(place.ravel(), minlength=size * count).reshape(size, count)
+        means.append(often.astype(np.float64) @ values / count)
+    return np.concatenate(means)
 
 
 def _extremes(differences: Sequence[Values]) -> tuple[float, float]:

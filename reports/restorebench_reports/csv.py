@@ -15,8 +15,11 @@ from restorebench.costs.record import NUMBERS
 from restorebench.inert import plain
 from restorebench.published import AVERAGE
 from restorebench.store import write_atomically
+from restorebench_reports.behind import behind_best
 
 Value = str | int | float | None
+Told = dict[tuple[str, str, str], dict[str, Value]]
+"""By method, metric and task."""
 
 
 def render(board: Leaderboard, folder: Path, style: Style) -> Path:
@@ -26,17 +29,19 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
 
 def tidy(board: Leaderboard) -> pd.DataFrame:
     """Return one row for each cell, each average and each cost, with their provenance."""
-    lines = []
+    lines, told = [], _told(board)
     for row in board.info.rows:
         shared = _shared(board, row)
         for metric in board.info.metrics:
-            lines += [line | shared for line in _scores(board, row, metric)]
+            lines += [line | shared for line in _scores(board, row, metric, told)]
         lines += [line | shared for line in _costs(board, row)]
     safe = [{k: plain(v) if isinstance(v, str) else v for k, v in line.items()} for line in lines]
     return pd.DataFrame(safe).astype({"images": "Int64", "of": "Int64", "value": "float64"})
 
 
-def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[dict[str, Value]]:
+def _scores(
+    board: Leaderboard, row: RowInfo, metric: MetricInfo, told: Told
+) -> Iterator[dict[str, Value]]:
     for column in board.info.columns:
         cell = board.cell(row.name, column.name, metric.name)
         odd = board.oddities(row.name, column.name)
@@ -50,6 +55,7 @@ def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[di
             "data": column.origin,
             "data_fingerprint": column.fingerprint,
             "mix": column.mix,
+            **told[row.name, metric.name, column.name],
             "remarks": "; ".join(filter(None, [*column.words, cell.reason, *odd])),
         }
     if AVERAGE not in board.info.tasks:
@@ -61,8 +67,28 @@ def _scores(board: Leaderboard, row: RowInfo, metric: MetricInfo) -> Iterator[di
         "task": f"average ({board.info.average})",
         "metric": metric.name,
         "value": average,
+        **told[row.name, metric.name, AVERAGE],
         "remarks": missing or board.average_extent,
     }
+
+
+def _told(board: Leaderboard) -> Told:
+    """Return what the statistics say: the mark, and how far it lies behind the best."""
+    found: Told = {}
+    for task in board.info.tasks:
+        for metric in board.info.metrics:
+            best, second = board.marks(metric.name, task)
+            behind = behind_best(board, metric.name, task)
+            for row in board.info.rows:
+                far = behind.get(row.name)
+                found[row.name, metric.name, task] = {
+                    "mark": "best" if row.name in best else "second" if row.name in second else "",
+                    "behind_best": far.gap if far else None,
+                    "behind_low": far.low if far else None,
+                    "behind_high": far.high if far else None,
+                    "p_holm": far.p if far else None,
+                }
+    return found
 
 
 def _costs(board: Leaderboard, row: RowInfo) -> Iterator[dict[str, Value]]:

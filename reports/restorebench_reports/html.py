@@ -26,6 +26,7 @@ from restorebench.board.table import (
     titles_of,
 )
 from restorebench.store import write_atomically
+from restorebench_reports.behind import behind_best
 from restorebench_reports.clouds import clouds_of
 from restorebench_reports.copying import parts
 from restorebench_reports.gallery import cases_of
@@ -35,7 +36,8 @@ from restorebench_reports.strips import Strip, Strips, strips
 TEMPLATES = files("restorebench_reports") / "templates"
 STYLES = ["leaderboard.css", "page/page.css"]
 SCRIPTS = [f"page/{name}.js" for name in ("state", "board", "copying", "scores", "viewer")]
-DrawnCell = tuple[TableCell, Strip | None]
+DrawnCell = tuple[TableCell, Strip | None, str]
+"""A number, where the images' own scores lie, and how far the mean lies behind the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +182,22 @@ def _rows(
     board: Leaderboard, table: Table, drawn: Strips
 ) -> list[tuple[TableRow, list[list[DrawnCell]]]]:
     heads = _heads(board, table)
+    words = {
+        (name, task, metric.name): behind.words
+        for task in board.info.tasks
+        for metric in board.info.metrics
+        for name, behind in behind_best(board, metric.name, task).items()
+    }
     return [
         (
             row,
             [
                 [
-                    (cell, drawn.get((row.name, head.key, metric.key)))
+                    (
+                        cell,
+                        drawn.get((row.name, head.key, metric.key)),
+                        words.get((row.name, head.key, metric.key), ""),
+                    )
                     for cell, metric in zip(cells, head.metrics, strict=True)
                 ]
                 for head, cells in zip(heads, row.groups, strict=True)

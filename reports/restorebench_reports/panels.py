@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from restorebench.board.info import ColumnInfo
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.board.table import Table, format_value
+from restorebench_reports.behind import MOST, behind_best
 
 BESIDE = 1.04
 """How much longer than the longest whisker a panel is."""
@@ -27,9 +28,9 @@ class Bar:
     words: str
     """The same with its interval."""
     length: float
-    low: float | None
+    low: float | None = None
     """Where the interval begins and ends; ``None`` if too few images give one, or for the best."""
-    high: float | None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,50 +55,29 @@ def panels_of(board: Leaderboard, table: Table) -> tuple[Panel, ...]:
 
 def _bars(board: Leaderboard, table: Table, column: ColumnInfo) -> tuple[Bar, ...]:
     metric = board.info.metrics[0]
-    means = {row.name: board.cell(row.name, column.name, metric.name).value for row in table.rows}
-    known = {name: mean for name, mean in means.items() if mean is not None and abs(mean) < 1e9}
-    order = sorted(known, key=lambda name: known[name], reverse=metric.higher_is_better)
-    if not order:
-        return ()
-    gaps = {name: _gap(board, column.name, order[0], name) for name in order[1:]}
-    ends = [end for gap in gaps.values() for end in gap if isfinite(end)]
+    means = board.means(metric.name, column.name)
+    titles = {row.name: row.title for row in table.rows if abs(means.get(row.name, inf)) < MOST}
+    gaps = behind_best(board, metric.name, column.name)
+    ends = [x for gap in gaps.values() for x in (gap.gap, gap.low, gap.high) if isfinite(x)]
     longest = BESIDE * max(ends, default=0.0) or 1.0
-    titles = {row.name: row.title for row in table.rows}
+    sign = DOWN if metric.higher_is_better else UP
     found = [
-        Bar(
-            order[0], titles[order[0]], _text(board, known[order[0]]), "", "the best", 0, None, None
-        )
+        Bar(name, titles[name], format_value(means[name], metric, "plain"), "", "the best", 0)
+        for name in titles
+        if name not in gaps
     ]
-    for name, (gap, low, high) in gaps.items():
-        behind, reach = _text(board, gap), " to ".join(_text(board, x) for x in (low, high))
-        sure = isfinite(low) and isfinite(high)
+    for name, gap in gaps.items():
+        sure = isfinite(gap.low) and isfinite(gap.high)
         found.append(
             Bar(
                 method=name,
                 title=titles[name],
-                value=_text(board, known[name]),
-                behind=f"{DOWN if metric.higher_is_better else UP}{behind}",
-                words=f"{behind} behind the best, interval {reach if sure else 'unknown'}",
-                length=round(100 * gap / longest, 1),
-                low=round(max(0.0, 100 * low / longest), 1) if sure else None,
-                high=round(100 * high / longest, 1) if sure else None,
+                value=format_value(means[name], metric, "plain"),
+                behind=f"{sign}{gap.text(gap.gap)}",
+                words=gap.words,
+                length=round(100 * gap.gap / longest, 1),
+                low=round(max(0.0, 100 * gap.low / longest), 1) if sure else None,
+                high=round(100 * gap.high / longest, 1) if sure else None,
             )
         )
     return tuple(found)
-
-
-def _gap(board: Leaderboard, task: str, best: str, name: str) -> tuple[float, float, float]:
-    """Return how far a method lies behind the best, and the interval of that, least first."""
-    metric = board.info.metrics[0].name
-    table = board.pairwise
-    here = table[(table["metric"] == metric) & (table["task"] == task)]
-    pair = here[here["a"].isin([best, name]) & here["b"].isin([best, name])].iloc[0]
-    ends = [float(pair[end]) for end in ("difference", "low", "high")]
-    ahead = pair["a"] == best
-    if ahead != board.info.metrics[0].higher_is_better:
-        return -ends[0], -ends[2], -ends[1]
-    return ends[0], ends[1], ends[2]
-
-
-def _text(board: Leaderboard, value: float) -> str:
-    return format_value(value, board.info.metrics[0], "plain")

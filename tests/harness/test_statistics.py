@@ -108,6 +108,16 @@ def test_many_pairs_have_the_intervals_that_each_has_alone() -> None:
     assert high[2] == math.inf
 
 
+def test_it_does_not_matter_how_many_resamples_are_drawn_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns = [rng(1).normal(0, 1, (9, 4)), rng(2).normal(0.5, 1, (20, 4))]
+    known = paired_intervals(columns, ["nine", "twenty"])
+    for count in (1, 2**30):
+        monkeypatch.setattr("restorebench.statistics.AT_ONCE", count)
+        assert np.allclose(paired_intervals(columns, ["nine", "twenty"]), known, rtol=1e-12)
+
+
 def test_images_shared_by_columns_are_resampled_together() -> None:
     one = rng().normal(0.0, 1, 50)
     shared = paired_interval([one, one, one], ["set"] * 3)

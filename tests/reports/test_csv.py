@@ -15,8 +15,9 @@ from restorebench.inert import plain
 from restorebench_reports.csv import render
 
 from .boards import HOSTILE, board_of, column, fixed_board, hostile_board, row
+from .test_paper_tables import clear_board
 
-NUMBERS = {"value", "images", "of"}
+NUMBERS = {"value", "images", "of", "behind_best", "behind_low", "behind_high", "p_holm"}
 
 
 def lines_of(board: Leaderboard, folder: Path) -> list[dict[str, str]]:
@@ -42,6 +43,17 @@ def test_there_is_one_line_for_each_method_task_and_metric(tmp_path: Path) -> No
     assert line["data_fingerprint"] == "0123456789abcdef" * 4
     assert line["protocol"] == "airnet@1/rgb/crop16/noise=keyed:0"
     assert line["mix"] == "GaussianNoise(sigma=25.0) of 0ddba11"
+
+
+def test_what_the_statistics_say_stands_at_each_number(tmp_path: Path) -> None:
+    lines = {(x["method"], x["task"], x["metric"]): x for x in lines_of(clear_board(), tmp_path)}
+    a, b, c = (lines[name, "rain", "psnr"] for name in "abc")
+    assert (a["mark"], a["behind_best"], a["p_holm"]) == ("best", "", "")
+    assert (b["mark"], c["mark"]) == ("second", "second")
+    assert float(b["behind_best"]) == float(b["behind_low"]) == float(b["behind_high"]) == 1
+    assert float(b["p_holm"]) == pytest.approx(3 * 2 / 2**8)
+    assert float(c["behind_low"]) < float(c["behind_best"]) < float(c["behind_high"])
+    assert {lines[name, "rain", "ssim"]["mark"] for name in "abc"} == {""}
 
 
 def test_a_missing_value_says_why(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from restorebench.board.info import BoardInfo, describe_plan
 from restorebench.board.paired import (
     Observed,
     PairedComparison,
+    against,
     compared,
     first_of_each,
     metric_of,
@@ -269,6 +270,21 @@ class Leaderboard:
             if (reason := self._why_no_pair(a, b, task, metric.name))
         }
         return compared(a, b, self.info, self.pairwise, self._observed, reasons)
+
+    def against(self, other: str, metric: str, task: str | None = None) -> pd.DataFrame:
+        """Return how all methods that can be compared with another differ from it, by method.
+
+        Args:
+            other: a row's name; the differences are each method's mean minus this one's.
+            metric: a metric's name.
+            task: a task's name or ``average``; by default how they do on the whole.
+
+        Returns:
+            Columns ``difference``, ``low``, ``high``, ``p_holm`` and ``better``, as `pairwise`.
+        """
+        found, where = self.pairwise, task or self.info.tasks[-1]
+        here = found[(found["metric"] == metric) & (found["task"] == where)]
+        return against(here, other)
 
     def pareto(
         self,

@@ -242,6 +242,18 @@ def compared(
     return PairedComparison(a, b, mine, frame, _images(a, b, info.metrics, observed), tests)
 
 
+def against(table: pd.DataFrame, other: str) -> pd.DataFrame:
+    """Return the rows of one task and metric that a method has part in, as minus this method.
+
+    Args:
+        table: those of one task and metric, made by `pairwise`.
+        other: the method's name.
+    """
+    rows = [table[table["b"] == other], _turned(table[table["a"] == other])]
+    names = ["difference", "low", "high", "p_holm", "better"]
+    return pd.concat(rows).set_index("a")[names].rename_axis("method")
+
+
 def _turned(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with ``a`` and ``b`` the other way round."""
     return rows.assign(

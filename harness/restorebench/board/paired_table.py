@@ -87,7 +87,7 @@ def _cells(
     texts = (
         _signed(line["difference"], metric),
         DASH if math.isnan(line["low"]) else f"[{low}, {high}]",
-        _p_value(line["p_holm"]),
+        p_value_text(line["p_holm"]),
         f"{100 * line['win_rate']:.0f} %",
         DASH if math.isnan(line["detectable"]) else _plain(line["detectable"], metric),
         titles[line["better"]] if line["better"] else "not told apart",
@@ -163,7 +163,8 @@ def _plain(value: float, metric: MetricInfo) -> str:
     return f"{value:.{metric.digits}f}"
 
 
-def _p_value(value: float) -> str:
+def p_value_text(value: float) -> str:
+    """Return a p value as tables print it; a dash where there is none."""
     if math.isnan(value):
         return DASH
     return "<0.001" if value < 0.001 else f"{value:.3f}"

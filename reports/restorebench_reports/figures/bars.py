@@ -97,14 +97,11 @@ def _height(
     if over is None:
         value = board.cell(row, task, metric).value
         return (math.nan if value is None or math.isinf(value) else value), math.nan, math.nan
-    pairs = board.pairwise
-    mine = pairs[(pairs["metric"] == metric) & (pairs["task"] == task)]
-    for _, pair in mine.iterrows():
-        if (pair["a"], pair["b"]) == (row, over):
-            return pair["difference"], pair["low"], pair["high"]
-        if (pair["a"], pair["b"]) == (over, row):
-            return -pair["difference"], -pair["high"], -pair["low"]
-    return math.nan, math.nan, math.nan
+    found = board.against(over, metric, task)
+    if row not in found.index:
+        return math.nan, math.nan, math.nan
+    difference, low, high = (float(found[name][row]) for name in ("difference", "low", "high"))
+    return difference, low, high
 
 
 def _draw(
