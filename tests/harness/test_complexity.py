@@ -224,7 +224,7 @@ def test_the_command_states_size_machine_and_what_one_mac_is(cli: Cli, tmp_path:
     asked = ["profile", "-m", "tiny", "--plugin", "plugin.py", "--latency", "--memory"]
     result = cli(*asked, "--size", 32, "--out", "costs")
     assert result.returncode == 0, result.stderr
-    for said in ("Costs at 32x32", "1 MAC = 2 FLOPs", "1 threads", "Versions"):
+    for said in ("Costs at 32x32", "1 MAC = 2 FLOPs", "1 thread", "Versions"):
         assert said in result.stdout
     for counter in ("torch", "ptflops", "fvcore"):
         assert f"{counter} " in result.stdout

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from restorebench.costs.complexity import DISAGREEMENT, spread
-from restorebench.costs.record import COUNTERS, HEADLINE
+from restorebench.costs.record import COUNTERS, HEADLINE, in_threads
 
 SETTING = ["size", "batch", "device", "threads"]
 
@@ -75,7 +75,7 @@ def cost_columns(costs: pd.DataFrame) -> Iterator[CostColumns]:
 def setting_of(line: pd.Series[Any]) -> tuple[str, str]:
     """Return the size and the machine that a line of `Leaderboard.costs` was measured with."""
     size, batch, device, threads = (line[name] for name in SETTING)
-    where = str(device) if pd.isna(threads) else f"{device}, {threads} threads"
+    where = str(device) if pd.isna(threads) else f"{device}, {in_threads(threads)}"
     return f"{size}x{size}" if batch == 1 else f"{batch} images of {size}x{size}", where
 
 

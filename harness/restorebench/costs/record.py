@@ -114,6 +114,11 @@ NUMBERS = (
 )
 
 
+def in_threads(count: int) -> str:
+    """Return a count of threads in words."""
+    return f"{count} thread" if count == 1 else f"{count} threads"
+
+
 def costs_frame(records: Iterable[CostRecord]) -> pd.DataFrame:
     """Return costs as numbers, one row a record; what was not measured is NaN.
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restorebench.costs.record import in_threads
 from restorebench.method import Method
 from restorebench.provenance import device_name
 from restorebench.statistics import Values
@@ -134,7 +135,7 @@ def state_of(network: nn.Module) -> str:
 def machine(device: str) -> str:
     """Return what times may be compared within: the processor, and how many threads it uses."""
     name = processor(device)
-    return f"{name}, {torch.get_num_threads()} threads" if name.startswith("cpu: ") else name
+    return f"{name}, {in_threads(torch.get_num_threads())}" if name.startswith("cpu: ") else name
 
 
 def processor(device: str) -> str:

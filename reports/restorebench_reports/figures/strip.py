@@ -63,56 +63,26 @@ def strip(
         UsageError: if ``zoom`` is no part of the picture.
     """
     height, width = panels[0].picture.shape[:2]
-    has_target = panels[-1].score is None and len(panels) > 1
-    box = zoom or telling_crop(
-        panels[0].picture, panels[-1].picture if has_target else None, min(height, width) // ZOOM
-    )
-    if box.height < 1 or box.width < 1 or min(box.top, box.left) < 0:
-        raise UsageError(f"the part to enlarge must lie in the picture of {width}x{height} pixels")
-    if box.top + box.height > height or box.left + box.width > width:
-        raise UsageError(f"the part to enlarge must lie in the picture of {width}x{height} pixels")
+    box = _enlarged(panels, zoom)
     metric = board.info.metrics[0]
     column = next(c for c in board.info.columns if c.name == task)
     across = min(ACROSS, len(panels))
     lines = math.ceil(len(panels) / across)
     side = min(PAGE / across, WIDEST)
-    tall = side * (height / width + box.height / box.width) + 0.36
+    shapes = [height / width, box.height / box.width]
     with styled():
-        drawn = blank(across * side, lines * tall + 0.2, dense=True)
+        drawn = blank(across * side, lines * (side * sum(shapes) + 0.36) + 0.2, dense=True)
         axes = drawn.subplots(
-            2 * lines,
-            across,
-            squeeze=False,
-            gridspec_kw={"height_ratios": [height / width, box.height / box.width] * lines},
+            2 * lines, across, squeeze=False, gridspec_kw={"height_ratios": shapes * lines}
         )
-        for place in range(lines * across):
+        for one in axes.flat:
+            one.axis("off")
+        for place, panel in enumerate(panels):
             line, at = divmod(place, across)
-            pair = axes[2 * line, at], axes[2 * line + 1, at]
-            for one in pair:
-                one.axis("off")
-            if place < len(panels):
-                panel = panels[place]
-                _show(pair[0], panel.picture)
-                edge = Rectangle(
-                    (box.left - 0.5, box.top - 0.5),
-                    box.width,
-                    box.height,
-                    fill=False,
-                    edgecolor=COLOURS[4],
-                    linewidth=0.9,
-                )
-                pair[0].add_patch(edge)
-                _show(pair[1], box.of(panel.picture))
-                text = panel.title
-                if panel.score is not None:
-                    unit = f" {metric.unit}" if metric.unit else ""
-                    text += f"\n{format_value(panel.score, metric, 'plain')}{unit}"
-                elif place == len(panels) - 1:
-                    text += f"\n{metric.title}"
-                text = "\n".join(map(shown, text.split("\n")))
-                pair[1].text(
-                    0.5, -0.05, text, transform=pair[1].transAxes, ha="center", va="top", fontsize=7
-                )
+            said = metric.title if panel is panels[-1] else ""
+            if panel.score is not None:
+                said = f"{format_value(panel.score, metric, 'plain')} {metric.unit}".rstrip()
+            _draw(axes[2 * line, at], axes[2 * line + 1, at], panel, box, said)
         remark(drawn, board, tasks=[task])
     facts = (
         ("Image", f"{image} of {column.title}"),
@@ -121,6 +91,36 @@ def strip(
         *facts_of(board),
     )
     return Drawing(drawn, f"{column.title}, {image}: degraded, restored and target", facts)
+
+
+def _enlarged(panels: Sequence[Panel], zoom: Crop | None) -> Crop:
+    """Return the part that is enlarged, if it lies in the picture."""
+    degraded, last = panels[0].picture, panels[-1]
+    height, width = degraded.shape[:2]
+    has_target = last.score is None and len(panels) > 1
+    target = last.picture if has_target else None
+    box = zoom or telling_crop(degraded, target, min(height, width) // ZOOM)
+    fits = box.top + box.height <= height and box.left + box.width <= width
+    if min(box.height, box.width) < 1 or min(box.top, box.left) < 0 or not fits:
+        raise UsageError(f"the part to enlarge must lie in the picture of {width}x{height} pixels")
+    return box
+
+
+def _draw(whole: Axes, part: Axes, panel: Panel, box: Crop, said: str) -> None:
+    """Draw one picture, its enlarged part below it, and what is said of it below that."""
+    whole.imshow(panel.picture.clip(0, 1), interpolation="nearest")
+    edge = Rectangle(
+        (box.left - 0.5, box.top - 0.5),
+        box.width,
+        box.height,
+        fill=False,
+        edgecolor=COLOURS[4],
+        linewidth=0.9,
+    )
+    whole.add_patch(edge)
+    part.imshow(box.of(panel.picture).clip(0, 1), interpolation="nearest")
+    text = "\n".join(map(shown, filter(None, [panel.title, said])))
+    part.text(0.5, -0.05, text, transform=part.transAxes, ha="center", va="top", fontsize=7)
 
 
 def kept_panels(
@@ -152,7 +152,10 @@ def kept_panels(
     mine = board.images[(board.images["task"] == task) & board.images["error"].isna()]
     kept = mine[mine["key"].isin(list(pictures))]
     if kept.empty:
-        raise NothingSelectedError(f"{run} keeps no pictures of {task}; run it with --pictures")
+        raise NothingSelectedError(
+            f"{run} keeps no pictures of {task}; they are kept while images are scored: "
+            "score them into a new folder, without --no-pictures"
+        )
     scores = kept.pivot_table(index="image", columns="method", values=metric, sort=False)
     image = image or str((scores.max(axis=1) - scores.min(axis=1)).idxmax())
     if image not in scores.index:
@@ -181,7 +184,3 @@ def kept_panels(
 def _read(path: Path) -> Float:
     with PIL.Image.open(path) as picture:
         return np.asarray(picture.convert("RGB"), np.float32) / np.float32(255)
-
-
-def _show(axes: Axes, picture: Float) -> None:
-    axes.imshow(picture.clip(0, 1), interpolation="nearest")
