@@ -243,6 +243,38 @@ def test_what_killed_its_worker_once_is_measured_by_the_next_run(
     assert len([record for record in read_records(out) if record.error is None]) == 6
 
 
+@pytest.mark.parametrize(
+    ("raised", "code", "measured"),
+    [
+        (SystemExit(-1), 255, 0),  # submitit, once the job is in the queue again; Ray at SIGTERM
+        (RuntimeError("not requeued"), 0, 3),  # submitit after too many time limits
+    ],
+)
+def test_a_signal_that_ends_a_worker_fails_no_image(
+    order: Order, plugin: Path, tmp_path: Path, raised: BaseException, code: int, measured: int
+) -> None:
+    out = tmp_path / "run"
+    always = PLUGIN.replace("if victim.exists() and", "if True or")
+    plugin.write_text(always.replace("SIGKILL", "SIGUSR2"))
+    methods = {"methods": ("killer",), "executor": "hand", "bundle_seconds": 1000}
+    ordered(order.model_copy(update=methods), out)
+
+    def told(number: int, frame: object) -> None:
+        raise raised
+
+    def worker() -> None:
+        signal.signal(signal.SIGUSR2, told)
+        assert perform(files_of_bundles(out)[0]) == ""
+        assert signal.getsignal(signal.SIGUSR2) is told
+
+    process = get_context("fork").Process(target=worker)
+    process.start()
+    process.join(120)
+    assert process.exitcode == code
+    records = list(read_records(out))
+    assert [record.error for record in records] == [None] * measured
+
+
 def test_collect_takes_over_from_a_command_that_was_killed_with_its_workers(
     whole: Path, order: Order, tmp_path: Path
 ) -> None:

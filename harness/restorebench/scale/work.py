@@ -24,6 +24,7 @@ from restorebench.provenance import describe_session
 from restorebench.record import Identity
 from restorebench.runner import measure
 from restorebench.scale.order import ATTEMPT, ORDER, Attempt, Bundle, Order, read_file
+from restorebench.scale.signals import ending_at_once
 from restorebench.store import Journal
 
 
@@ -34,7 +35,8 @@ def perform(path: Path) -> str:
         One line, or nothing if every image has its record; an image that failed has one, too.
     """
     try:
-        _attempt(path)
+        with ending_at_once():
+            _attempt(path)
     except BenchError as error:
         return str(error)
     except Exception as error:  # whatever it is, the other bundles go on
