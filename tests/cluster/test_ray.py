@@ -14,7 +14,8 @@ from restorebench.scale.dispatch import Dispatch
 from restorebench.scale.order import attempts_at
 from restorebench.store import read_journals
 
-from .conftest import IMAGES, Make, alone, assert_equal_runs, handed_over, nothing
+from ..orders import alone, assert_equal_runs, seen_through  # noqa: TID252
+from .conftest import IMAGES, Make
 
 ray: Any = pytest.importorskip("ray", reason="ray is an extra: nox -s cluster_ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of ray itself
@@ -44,24 +45,27 @@ def test_two_nodes_leave_the_records_of_one_process(
 ) -> None:
     order, out = make("ray", address=cluster.address), tmp_path / "ray"
     found: list[set[str]] = []
-    handed_over(order, out, lambda _, dispatch: found.append(workers_of(dispatch)))
+    seen_through(order, out, lambda _, dispatch: found.append(workers_of(dispatch)))
     assert len(found[-1]) == 2  # processes stay for further bundles
     assert_equal_runs(out, alone(order, tmp_path / "alone"))
 
 
-def test_a_node_and_a_worker_that_are_lost_amid_the_run_cost_nothing(
+def test_a_node_and_workers_that_are_lost_amid_the_run_cost_nothing(
     cluster: Any, make: Make, tmp_path: Path
 ) -> None:
     order, out = make("ray", address=cluster.address), tmp_path / "ray"
 
+    # Ray's workers have a handler for the first, which raises wherever the method is.
+    end = {4: signal.SIGTERM, 7: signal.SIGKILL}
+
     def kill(count: int, dispatch: Dispatch) -> None:
         if count == 2:  # the node's raylet and its worker, as when its power is cut
             cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
-        if count == 6:
+        if count in end:
             last = [attempt for _, _, attempt in attempts_at(dispatch.folder)][-1]
-            os.kill(int(last.worker.rpartition(":")[2]), signal.SIGKILL)
+            os.kill(int(last.worker.rpartition(":")[2]), end[count])
 
-    handed_over(order, out, kill)
+    seen_through(order, out, kill)
     assert_equal_runs(out, alone(order, tmp_path / "alone"))
 
 
@@ -70,7 +74,7 @@ def test_a_method_that_kills_its_worker_is_failed_cells_beside_a_whole_one(
 ) -> None:
     order, out = make("ray", address=cluster.address), tmp_path / "ray"
     changed = {"methods": ("killer", "identity"), "rounds": 1, "bundle_seconds": 1000}
-    session = handed_over(order.model_copy(update=changed), out, nothing)
+    session = seen_through(order.model_copy(update=changed), out)
     errors = [record.error for record in read_journals(out).values() if record.error]
     assert set(errors) == {"not measured in 1 tries: the worker was killed"}
     assert len(errors) == IMAGES
@@ -83,7 +87,7 @@ def test_without_a_cluster_ray_starts_as_many_workers_as_were_asked_for(
 ) -> None:
     order, out = make("ray"), tmp_path / "ray"
     try:
-        handed_over(order, out, nothing)
+        seen_through(order, out)
         assert ray.cluster_resources()["CPU"] == 2
     finally:
         ray.shutdown()

@@ -15,9 +15,10 @@ import pytest
 from restorebench.catalog import Catalog
 from restorebench.scale.dispatch import Dispatch, begin, front, resumed
 from restorebench.scale.order import attempts_at, newest_order
-from restorebench.store import read_journals
+from restorebench.store import read_records
 
-from .conftest import IMAGES, Make, alone, assert_equal_runs, handed_over, nothing
+from ..orders import alone, assert_equal_runs, seen_through  # noqa: TID252
+from .conftest import IMAGES, Make
 
 pytest.importorskip("submitit", reason="submitit is an extra: nox -s cluster_slurm")
 if shutil.which("slurmctld") is None or shutil.which("munged") is None:
@@ -48,7 +49,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def test_jobs_leave_the_records_of_one_process(make: Make, tmp_path: Path) -> None:
     order, out = make("slurm", minutes=10), tmp_path / "slurm"
-    handed_over(order.model_copy(update={"bundle_seconds": 1000.0}), out, nothing)
+    seen_through(order.model_copy(update={"bundle_seconds": 1000.0}), out)
     assert_equal_runs(out, alone(order, tmp_path / "alone"))
 
 
@@ -90,9 +91,9 @@ def test_a_job_that_meets_its_time_limit_goes_on_where_it_was(make: Make, tmp_pa
     (tmp_path / "pause").write_text("20")
     changed = {"bundle_seconds": 1000, "methods": ("slow",)}
     order = order.model_copy(update=changed)
-    handed_over(order, out, nothing)
-    found = read_journals(out)
-    assert len(found) == IMAGES
-    assert not [record.error for record in found.values() if record.error]
+    seen_through(order, out)
+    records = list(read_records(out))
+    assert len({record.key for record in records}) == IMAGES
+    assert not [record.error for record in records if record.error]  # nor once, before a retry
     attempts = [name for name, _, _ in attempts_at(newest_order(out))]
     assert len(attempts) > 2  # bundles, one for each task

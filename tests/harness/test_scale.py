@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,31 +27,20 @@ from restorebench.scale.work import perform
 from restorebench.session import Session
 from restorebench.store import read_journals, read_records
 
+from ..orders import METHOD, alone, assert_equal_runs, scores, seen_through  # noqa: TID252
 from .conftest import Cli
 
 IMAGES = 12
 # A method that ends its own process at one image, and an executor whose workers are processes.
-PLUGIN = """
-import os, signal
-from multiprocessing import get_context
-from pathlib import Path
-from torch import nn
-from restorebench import Card, Method
-from restorebench.scale.work import perform
-
-class Nothing(nn.Module):
-    def forward(self, x):
-        return x
-
-class Killer(Method):
-    network_class = Nothing
-    info = Card(title="Killer", paper="none", status="external", needs_weights=False)
-
+PLUGIN = (
+    METHOD
+    + """
+class Killer(Half):
     def restore(self, x):
         victim = Path(__file__).with_name("victim")
         if victim.exists() and abs(float(x.mean()) - float(victim.read_text())) < 1e-5:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().restore(x) * 0.5
+        return super().restore(x)
 
 class Forks:
     overhead, pause, outlives, here = 0.001, 0.01, False, False
@@ -81,6 +69,7 @@ class Forks:
 METHODS = {"killer": Killer}
 EXECUTORS = {"forks": Forks}
 """
+)
 
 
 @pytest.fixture
@@ -112,10 +101,7 @@ def order(suite: Path, data_root: Path, plugin: Path, tmp_path: Path) -> Order:
 @pytest.fixture
 def whole(order: Order, tmp_path: Path) -> Path:
     """The run of one process without bundles."""
-    session = Session(order.suite, order.methods, order.options, tmp_path / "whole")
-    assert len(list(session.measure())) == IMAGES
-    session.finish()
-    return session.out
+    return alone(order, tmp_path / "whole")
 
 
 def ordered(order: Order, out: Path) -> Dispatch:
@@ -136,31 +122,9 @@ def collected(run: Path) -> Session:
     return session
 
 
-def run(order: Order, out: Path) -> Session:
-    session = front(order, out, Catalog.installed(order.plugins))
-    with session.opened() as store:
-        dispatch = begin(session, store, order)
-        records = list(dispatch.watch())
-        dispatch.gather()
-    assert len({record.key for record in records}) == len(records) == session.total
-    session.finish()
-    return session
-
-
-def scores(out: Path) -> Counter[str]:
-    """All records of a run folder, apart from times and sessions."""
-    return Counter(r.model_dump_json(exclude={"seconds", "session"}) for r in read_records(out))
-
-
 def files_of_bundles(out: Path) -> list[Path]:
     folder = newest_order(out)
     return [folder / f"{name}.json" for name in bundles_of(folder)]
-
-
-def assert_equal_runs(out: Path, whole: Path) -> None:
-    assert scores(out) == scores(whole)
-    for table in ("leaderboard.csv", "leaderboard.md", "leaderboard.tex"):
-        assert (out / table).read_bytes() == (whole / table).read_bytes()
 
 
 @pytest.mark.parametrize("workers", [2, 7])
@@ -168,7 +132,7 @@ def test_any_number_of_workers_leaves_the_records_and_tables_of_one_process(
     whole: Path, order: Order, tmp_path: Path, workers: int
 ) -> None:
     out = tmp_path / "run"
-    run(order.model_copy(update={"workers": workers}), out)
+    seen_through(order.model_copy(update={"workers": workers}), out)
     assert len(files_of_bundles(out)) == IMAGES
     assert_equal_runs(out, whole)
     (session,) = json.loads((out / "manifest.json").read_text())["sessions"]
@@ -180,7 +144,7 @@ def test_bundles_in_this_process_leave_the_same_records(
     whole: Path, order: Order, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    run(order.model_copy(update={"executor": "local", "workers": 1}), out)
+    seen_through(order.model_copy(update={"executor": "local", "workers": 1}), out)
     assert_equal_runs(out, whole)
 
 
@@ -220,7 +184,9 @@ def test_an_image_that_kills_every_worker_is_a_named_failed_cell_and_the_others_
     order: Order, victim: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    session = run(order.model_copy(update={"methods": ("killer",), "bundle_seconds": 1000}), out)
+    session = seen_through(
+        order.model_copy(update={"methods": ("killer",), "bundle_seconds": 1000}), out
+    )
     failed = [record for record in read_journals(out).values() if record.error]
     assert [(r.identity.task, r.identity.image) for r in failed] == [("rain", victim)]
     assert failed[0].error == "not measured in 3 tries: killed"
@@ -236,9 +202,9 @@ def test_what_killed_its_worker_once_is_measured_by_the_next_run(
     order: Order, victim: str, plugin: Path, tmp_path: Path
 ) -> None:
     out, order = tmp_path / "run", order.model_copy(update={"methods": ("killer",)})
-    run(order, out)
+    seen_through(order, out)
     plugin.with_name("victim").unlink()
-    run(order, out)
+    seen_through(order, out)
     assert not [record for record in read_journals(out).values() if record.error]
     assert len([record for record in read_records(out) if record.error is None]) == 6
 
