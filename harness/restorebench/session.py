@@ -69,6 +69,11 @@ class Session:
         """How many records there will be, over all methods and protocols."""
         return sum(len(column.drawn) for plan in self.plans for _, column in plan.cells())
 
+    @property
+    def cost_sizes(self) -> tuple[int, ...]:
+        """Heights and widths of images that costs are measured at, in pixels."""
+        return self.plans[0].suite.costs or ((SIDE,) if self.options.costs else ())
+
     def measure(self) -> Iterator[Record]:
         """Score what is not scored yet, and yield every image's record.
 
@@ -94,9 +99,8 @@ class Session:
             OutputFolderError: if the run folder cannot be written.
             StoreError: if a stored cost is damaged.
         """
-        sizes = self.plans[0].suite.costs or ((SIDE,) if self.options.costs else ())
         rows = [row for row in self.plans[0].rows if row.absent is None]
-        for size in sizes:
+        for size in self.cost_sizes:
             yield from measure_costs(rows, Profile(size=size, latency=True), self.out)
 
     @contextmanager

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.catalog import Catalog
+from restorebench.costs.profiling import read_costs
 from restorebench.errors import StoreError, UsageError
 from restorebench.rows import Options
 from restorebench.scale.cutting import makespan
@@ -43,7 +45,7 @@ class Killer(Half):
         return super().restore(x)
 
 class Forks:
-    overhead, pause, outlives, here = 0.001, 0.01, False, False
+    overhead, pause, outlives, here, secludes = 0.001, 0.01, False, False, False
 
     def __init__(self, folder, order):
         self.waiting, self.at_work, self.most = [], {}, order.workers
@@ -138,6 +140,25 @@ def test_any_number_of_workers_leaves_the_records_and_tables_of_one_process(
     (session,) = json.loads((out / "manifest.json").read_text())["sessions"]
     (entry,) = session["workers"]
     assert entry["bundles"] == IMAGES
+
+
+def test_noise_that_is_drawn_several_times_is_measured_and_counted_draw_by_draw(
+    order: Order, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    options = replace(order.options, noise=None, repeats=2, protocols=("airnet", "ndr"))
+    order = order.model_copy(update={"options": options})
+    seen_through(order, out)
+    assert_equal_runs(out, alone(order, tmp_path / "whole"))
+    status = Watcher(newest_order(out)).status()
+    assert (status.measured, status.images, status.over) == (IMAGES, IMAGES, True)
+    noise = next(b for b in bundles_of(newest_order(out)).values() if b.task == "noise")
+    (journal,) = (out / "journal").glob(f"*.{noise.name}.*.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    assert len(lines) == 4
+    journal.write_text("".join(lines[:-1]))  # as a worker leaves it that is at the second draw
+    status = Watcher(newest_order(out)).status()
+    assert (status.measured, status.over) == (IMAGES - 1, False)
 
 
 def test_bundles_in_this_process_leave_the_same_records(
@@ -323,12 +344,28 @@ def test_a_second_order_waits_for_jobs_that_outlive_their_command(
     out = tmp_path / "run"
     plugin.write_text(
         PLUGIN.replace(
-            "outlives, here = 0.001, 0.01, False", "outlives, here = 0.001, 0.01, True"
+            "here, secludes = 0.001, 0.01, False", "here, secludes = 0.001, 0.01, True"
         ).replace("gone = set(names)", "gone = set()")
     )
     ordered(order, out)
     with pytest.raises(StoreError, match=r"12 bundles of .* are still being measured"):
         ordered(order, out)
+
+
+def test_what_a_suite_times_is_a_bundle_that_has_its_device_to_itself(
+    order: Order, suite: Path, tmp_path: Path
+) -> None:
+    suite.write_text(suite.read_text() + "costs: [32, 48]\n")
+    out, changed = tmp_path / "run", {"executor": "local", "workers": 1, "methods": ("identity",)}
+    order = order.model_copy(update=changed)
+    seen_through(order, out)
+    timed = [b for b in bundles_of(newest_order(out)).values() if b.costs]
+    assert [(b.costs, len(b.images)) for b in timed] == [((32, 48), 0)]
+    costs = read_costs(out).values()
+    assert sorted(c.identity.size for c in costs if c.latency) == [32, 48]
+    assert Watcher(newest_order(out)).status().over
+    with pytest.raises(UsageError, match="hand cannot keep a device to methods that are timed"):
+        ordered(order.model_copy(update={"executor": "hand"}), tmp_path / "by hand")
 
 
 def test_an_executor_says_which_settings_it_knows(order: Order, tmp_path: Path) -> None:

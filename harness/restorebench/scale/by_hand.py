@@ -17,6 +17,7 @@ class HandExecutor:
     pause: ClassVar[float] = 2.0
     outlives: ClassVar[bool] = False
     here: ClassVar[bool] = False
+    secludes: ClassVar[bool] = False
 
     def __init__(self, folder: Path, order: Order) -> None:
         settings_of(order, {})

@@ -117,6 +117,7 @@ def cut(work: Priced, plans: Sequence[Plan], seconds: float) -> Iterator[Bundle]
             task=task,
             first=group[0][0],
             stop=group[-1][0] + 1,
+            draws=cell.column.repeats,
             round=1,
             seconds=sum(cost for _, cost in group),
             expected=expected(plans, method, task),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from restorebench.catalog import Catalog
-from restorebench.errors import StoreError
+from restorebench.errors import StoreError, UsageError
 from restorebench.plan import Plan
 from restorebench.record import Record
 from restorebench.scale.cutting import (
@@ -38,7 +38,7 @@ from restorebench.session import Session
 from restorebench.store import Store, new_records, prevailing
 
 COSTS_SECONDS = 30.0
-"""Assumed for timing one method."""
+"""Assumed for timing one method on images of one size."""
 
 
 class Dispatch:
@@ -82,10 +82,9 @@ class Dispatch:
             work, order.workers, self.executor.overhead
         )
         bundles = [bundle for part in work for bundle in cut(part, plans, seconds)]
-        if order.options.costs:
-            bundles.append(
-                Bundle(name="", round=1, seconds=COSTS_SECONDS * len(order.methods), costs=True)
-            )
+        if sizes := self._session.cost_sizes:
+            seconds = COSTS_SECONDS * len(order.methods) * len(sizes)
+            bundles.append(Bundle(name="", round=1, seconds=seconds, costs=sizes))
         self._hand_over(bundles)
 
     def watch(self) -> Iterator[Record]:
@@ -258,8 +257,16 @@ def begin(session: Session, store: Store, order: Order) -> Dispatch:
                 f"{len(under_way)} bundles of {store.folder} are still being measured: "
                 f"restorebench collect {store.folder} (--cancel to end them)"
             )
-    folder = store.folder / FOLDER / store.session
-    session.catalog.executor(order.executor)(folder, order)  # refuses wrong settings
+    folder, executor = (
+        store.folder / FOLDER / store.session,
+        session.catalog.executor(order.executor),
+    )
+    if session.cost_sizes and not executor.secludes:
+        raise UsageError(
+            f"executor {order.executor} cannot keep a device to methods that are timed; "
+            "choose another one, or measure costs by restorebench profile"
+        )
+    executor(folder, order)  # refuses wrong settings
     order.model_copy(update={"session": store.session}).save(folder / ORDER)
     dispatch = Dispatch(session, store, folder)
     dispatch.submit()

@@ -25,6 +25,8 @@ class Executor(Protocol):
     """Whether its workers go on when the command that began them has ended."""
     here: ClassVar[bool]
     """Whether the worker is this process, so that its device must be here."""
+    secludes: ClassVar[bool]
+    """Whether it gives a bundle that times methods a device that nothing else uses."""
 
     def __init__(self, folder: Path, order: Order) -> None: ...
 

@@ -19,6 +19,7 @@ class LocalExecutor:
     pause: ClassVar[float] = 0.0
     outlives: ClassVar[bool] = False
     here: ClassVar[bool] = True
+    secludes: ClassVar[bool] = True
 
     def __init__(self, folder: Path, order: Order) -> None:
         settings_of(order, {})

@@ -27,6 +27,7 @@ class RayExecutor:
     pause: ClassVar[float] = 0.2
     outlives: ClassVar[bool] = False
     here: ClassVar[bool] = False
+    secludes: ClassVar[bool] = True
 
     def __init__(self, folder: Path, order: Order) -> None:
         self._settings = settings_of(order, SETTINGS)
@@ -41,7 +42,7 @@ class RayExecutor:
         # A process stays for further tasks: by default one that had a GPU ends with its first.
         remote = ray.remote(max_calls=0)(perform)
         for path in bundles:
-            wanted = self._resources(ray, alone=read_file(Bundle, path).costs)
+            wanted = self._resources(ray, alone=bool(read_file(Bundle, path).costs))
             task = remote.options(name=path.stem, max_retries=0, **wanted)
             self._tasks[path.stem] = task.remote(path)
 
@@ -71,9 +72,9 @@ class RayExecutor:
         }
         if "memory_gb" in self._settings:
             wanted["memory"] = int(float(str(self._settings["memory_gb"])) * 2**30)
-        if alone:  # a whole GPU, or all processors of a node
-            sizes = [node["Resources"].get("CPU", 1.0) for node in ray.nodes() if node["Alive"]]
-            wanted |= {"num_gpus": 1.0} if on_gpu else {"num_cpus": min(sizes)}
+        if alone:  # a whole GPU, or all processors of the largest node
+            sizes = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+            wanted |= {"num_gpus": 1.0} if on_gpu else {"num_cpus": max(sizes)}
         return wanted
 
     def poll(self, names: Iterable[str]) -> Mapping[str, str]:

@@ -63,6 +63,7 @@ class SlurmExecutor:
     pause: ClassVar[float] = 5.0
     outlives: ClassVar[bool] = True
     here: ClassVar[bool] = False
+    secludes: ClassVar[bool] = True
 
     def __init__(self, folder: Path, order: Order) -> None:
         self._settings = settings_of(order, SETTINGS)
@@ -71,7 +72,7 @@ class SlurmExecutor:
     def submit(self, bundles: Sequence[Path]) -> None:
         """Send an array of the bundles that share nodes, and one of those that do not."""
         for alone in (False, True):
-            paths = [path for path in bundles if read_file(Bundle, path).costs is alone]
+            paths = [path for path in bundles if bool(read_file(Bundle, path).costs) is alone]
             if paths:
                 jobs = self._sent(paths, exclusive=alone)
                 known = self._jobs() | dict(zip((path.stem for path in paths), jobs, strict=True))

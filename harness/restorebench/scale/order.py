@@ -73,13 +73,16 @@ class Bundle(_File):
     """Which try this is."""
     seconds: float
     """Predicted."""
-    costs: bool = False
-    """Whether it times all methods, which needs a device of its own; it has no images then."""
+    costs: tuple[int, ...] = ()
+    """Heights and widths of images that all methods are timed on, which needs a device that nothing
+    else uses; it has no images to score then."""
     method: str = ""
     task: str = ""
     first: int = 0
     stop: int = 0
     """Positions among the column's items; those that are stored are not measured again."""
+    draws: int = 1
+    """How often the noise of each image is drawn."""
     expected: tuple[Identity, ...] = ()
     """Under each protocol, what a score depends on; without the device, which only the worker
     knows, and without the image."""

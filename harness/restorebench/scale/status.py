@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from restorebench.record import Record
+from restorebench.record import Identity, Record
 from restorebench.scale.order import (
     ORDER,
     Attempt,
@@ -23,6 +23,10 @@ from restorebench.scale.order import (
 from restorebench.store import new_records
 
 Attempts = Sequence[tuple[str, str, Attempt]]
+Image = tuple[str, str, str]
+"""Method, task and image."""
+Score = tuple[Identity, int]
+"""What a bundle expects, and which draw of the noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,8 @@ class Status:
     """To be measured in this order, over all methods."""
     measured: int
     failed: int
+    costs_left: bool
+    """Whether methods are still to be timed."""
     bundles: int
     begun: int
     ended: int
@@ -60,8 +66,8 @@ class Status:
 
     @property
     def over(self) -> bool:
-        """Whether every image has its record."""
-        return self.measured + self.failed == self.images
+        """Whether every image has its record, and nothing is left to be timed."""
+        return self.measured + self.failed == self.images and not self.costs_left
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -75,9 +81,11 @@ class Watcher:
         self._folder, self._run = folder, folder.parents[1]
         self._order = read_file(Order, folder / ORDER)
         self._seen: dict[Path, int] = {}
-        self._good: dict[tuple[str, str, str], set[str]] = {}
-        self._bad: dict[tuple[str, str, str], set[str]] = {}
-        self._by_session: dict[str, set[str]] = {}
+        self._good: dict[Image, set[Score]] = {}
+        self._bad: set[Image] = set()
+        """Images that failed in this order."""
+        self._by_session: dict[str, set[Image]] = {}
+        """Images that got a record in this order, by journal."""
 
     def status(self) -> Status:
         """Return how far the order is now.
@@ -85,50 +93,90 @@ class Watcher:
         Raises:
             StoreError: if one of its files is damaged.
         """
+        # Attempts first, since the file of a bundle is there before its attempts'.
+        attempts, bundles = list(attempts_at(self._folder)), bundles_of(self._folder)
         for record in new_records(self._run, self._seen):
-            if record.session >= self._order.session:
-                self._take(record)
-        bundles, attempts = bundles_of(self._folder), list(attempts_at(self._folder))
-        protocols = len(self._order.options.protocols)
-        good = {image for image, found in self._good.items() if len(found) >= protocols}
-        working = tuple(self._working(bundles, attempts))
+            self._take(record)
+        good = self._scored(bundles)
+        bad = self._bad - good
+        done = {journal: len(own & (good | bad)) for journal, own in self._by_session.items()}
+        working = tuple(self._working(bundles, attempts, done))
+        ended = {name for name, _, attempt in attempts if attempt.ended}
+        timed = [name for name, bundle in bundles.items() if bundle.costs]
         return Status(
             session=self._order.session,
             executor=self._order.executor,
             attended=_held(self._run / ".lock"),
             images=len({(b.method, b.task, i) for b in bundles.values() for i in b.images}),
             measured=len(good),
-            failed=len(self._bad.keys() - good),
+            failed=len(bad),
+            costs_left=bool(timed) and timed[-1] not in ended,
             bundles=len(bundles),
             begun=len({name for name, _, _ in attempts}),
-            ended=len({name for name, _, attempt in attempts if attempt.ended}),
+            ended=len(ended),
             working=working,
-            seconds_left=self._seconds_left(bundles, attempts, len(working)),
+            seconds_left=self._seconds_left(bundles, attempts, done, len(working)),
         )
 
-    def _working(self, bundles: Mapping[str, Bundle], attempts: Attempts) -> Iterator[AtWork]:
-        for name, journal, attempt in attempts:
-            bundle, done = bundles[name], len(self._by_session.get(journal, ()))
-            if attempt.ended is None and (bundle.costs or done < len(bundle.images)):
+    def _take(self, record: Record) -> None:
+        own = record.identity
+        image = (own.method, own.task, own.image)
+        if record.error is None:
+            planned = own.model_copy(update={"device": "", "image": "", "draw": 0})
+            self._good.setdefault(image, set()).add((planned, own.draw))
+        if record.session >= self._order.session:
+            self._by_session.setdefault(record.session, set()).add(image)
+            if record.error is not None:
+                self._bad.add(image)
+
+    def _scored(self, bundles: Mapping[str, Bundle]) -> set[Image]:
+        """Return the images of this order that are scored under all protocols and draws."""
+        wanted = {
+            (bundle.method, bundle.task): {
+                (planned, draw) for planned in bundle.expected for draw in range(bundle.draws)
+            }
+            for bundle in bundles.values()
+        }
+        return {
+            image
+            for image in set[Image]().union(*self._by_session.values())
+            if image[:2] in wanted and self._good.get(image, set()) >= wanted[image[:2]]
+        }
+
+    def _working(
+        self, bundles: Mapping[str, Bundle], attempts: Attempts, done: Mapping[str, int]
+    ) -> Iterator[AtWork]:
+        # What replaces a bundle ends with the same image; its worker is gone, and so are those of
+        # all its attempts but the last.
+        newest = {(b.method, b.task, b.stop): name for name, b in bundles.items()}
+        last = {name: (journal, attempt) for name, journal, attempt in attempts}
+        for name, (journal, attempt) in last.items():
+            bundle, count = bundles[name], done.get(journal, 0)
+            current = newest[bundle.method, bundle.task, bundle.stop] == name
+            if current and not attempt.ended and (bundle.costs or count < len(bundle.images)):
                 yield AtWork(
                     worker=attempt.worker,
                     bundle=name,
                     method=bundle.method or "all methods",
                     task=bundle.task or "costs",
-                    done=done,
+                    done=count,
                     images=len(bundle.images),
                     silent_seconds=round(time.time() - self._last_written(journal, attempt), 1),
                 )
 
     def _seconds_left(
-        self, bundles: Mapping[str, Bundle], attempts: Attempts, workers: int
+        self,
+        bundles: Mapping[str, Bundle],
+        attempts: Attempts,
+        done: Mapping[str, int],
+        workers: int,
     ) -> float | None:
         """Predict from the prediction, and from how wrong it was so far."""
         spent = came = 0.0
         for name, journal, attempt in attempts:
-            bundle, done = bundles[name], len(self._by_session.get(journal, ()))
+            bundle = bundles[name]
             if bundle.images:
-                came += bundle.seconds * done / len(bundle.images)
+                came += bundle.seconds * done.get(journal, 0) / len(bundle.images)
                 spent += (attempt.ended or self._last_written(journal, attempt)) - attempt.begun
         each = {
             (bundle.method, bundle.task, image): bundle.seconds / len(bundle.images)
@@ -137,13 +185,6 @@ class Watcher:
         }
         ahead = max(sum(each.values()) - came, 0.0)
         return spent / came * ahead / max(1, workers) if came else None
-
-    def _take(self, record: Record) -> None:
-        stored = record.identity
-        image = (stored.method, stored.task, stored.image)
-        found = self._good if record.error is None else self._bad
-        found.setdefault(image, set()).add(stored.protocol)
-        self._by_session.setdefault(record.session, set()).add(stored.image)
 
     def _last_written(self, journal: str, attempt: Attempt) -> float:
         try:

@@ -10,6 +10,7 @@ from contextlib import chdir, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _attempt(path: Path) -> None:
                 attempt = attempt.model_copy(update={"described": described})
                 attempt.save(report)
                 if bundle.costs:
-                    _measure_costs(order, plans, journal)
+                    _measure_costs(bundle, plans, journal)
                 else:
                     _measure_images(order, bundle, plans, journal)
         except BaseException as error:
@@ -89,9 +90,11 @@ def _measure_images(order: Order, bundle: Bundle, plans: Sequence[Plan], journal
         pass
 
 
-def _measure_costs(order: Order, plans: Sequence[Plan], journal: Journal) -> None:
+def _measure_costs(bundle: Bundle, plans: Sequence[Plan], journal: Journal) -> None:
     rows = [row for row in plans[0].rows if row.absent is None]
-    last = {r.key: r for r in measure_costs(rows, Profile(latency=True), journal.folder)}
+    profiles = [Profile(size=size, latency=True) for size in bundle.costs]
+    found = (measure_costs(rows, profile, journal.folder) for profile in profiles)
+    last = {record.key: record for record in chain.from_iterable(found)}
     errors = [f"costs of {r.identity.method}: {r.error}" for r in last.values() if r.error]
     if errors:
         raise RestoreError("; ".join(errors))
