@@ -26,13 +26,15 @@ OTHER_PACKAGES = ("pandas", "pyarrow", "pydantic", "torchvision")
 
 def package_versions(names: tuple[str, ...] = SCORING_PACKAGES + OTHER_PACKAGES) -> dict[str, str]:
     """Return the versions of those packages that are installed."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {name: found for name in names if (found := _version(name)) is not None}
+
+
+@cache  # reading it takes a millisecond, and a worker says it for every bundle
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def environment_hash(metrics: Iterable[Metric] = ()) -> str:

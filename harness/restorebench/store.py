@@ -28,6 +28,8 @@ from restorebench.errors import OutputFolderError, StoreError
 from restorebench.record import Record
 
 UNFINISHED = ".unfinished"
+Place = tuple[int, int]
+"""How far a journal was read: lines and bytes."""
 
 
 class Journal:
@@ -194,33 +196,37 @@ def read_records(folder: Path) -> Iterator[Record]:
     return new_records(folder, {})
 
 
-def new_records(folder: Path, seen: dict[Path, int]) -> Iterator[Record]:
+def new_records(folder: Path, seen: dict[Path, Place]) -> Iterator[Record]:
     """Yield the records that a run folder got since it was read last, as `read_records` does.
 
     Args:
         folder: the run folder.
-        seen: lines read of each journal; brought up to date.
+        seen: how far each journal was read; brought up to date.
     """
     for path in _journals(folder):
-        for record in _read_journal(path, seen.get(path, 0)):
-            seen[path] = seen.get(path, 0) + 1
+        for record, place in _read_journal(path, seen.get(path, (0, 0))):
+            seen[path] = place
             yield record
 
 
-def _read_journal(path: Path, seen: int) -> Iterator[Record]:
+def _read_journal(path: Path, seen: Place) -> Iterator[tuple[Record, Place]]:
+    number, start = seen
     try:
-        lines = path.read_bytes().split(b"\n")
+        with path.open("rb") as file:
+            file.seek(start)
+            lines = file.read().split(b"\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror})") from error
     # Each line ends in a newline, so what follows the last one is a torn line or nothing.
-    for number, line in enumerate(lines[seen:-1], seen + 1):
+    for line in lines[:-1]:
+        number, start = number + 1, start + len(line) + 1
         try:
             record = Record.model_validate_json(line)
         except ValidationError as error:
             raise _damage(path, number, "is no record") from error
         if record.key != record.identity.key:
             raise _damage(path, number, "is not what its key was made for")
-        yield record
+        yield record, (number, start)
 
 
 def _damage(path: Path, number: int, what: str) -> StoreError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapreplace
 
@@ -44,26 +44,38 @@ class Priced:
     """What the seconds rest on, in words."""
 
 
-def left(plans: Sequence[Plan], settled: Container[str]) -> Iterator[Rest]:
+def left(
+    plans: Sequence[Plan],
+    settled: Container[str],
+    among: Mapping[tuple[str, str], Container[int]] | None = None,
+) -> Iterator[Rest]:
     """Yield what is left of each cell, also where that is nothing.
 
     Args:
         plans: one for each protocol.
         settled: keys that need not be measured.
+        among: positions among the items by method and task; if given, no others are looked at.
     """
     for row in plans[0].rows:
         for columns in zip(*(plan.columns for plan in plans), strict=True):
-            if row.absent is None:
-                yield Rest(row, columns[0], _pending(row, plans, columns, settled))
+            cell = (row.label, columns[0].task.name)
+            if row.absent is None and (among is None or cell in among):
+                places = None if among is None else among[cell]
+                yield Rest(row, columns[0], _pending(row, plans, columns, settled, places))
 
 
 def _pending(
-    row: Row, plans: Sequence[Plan], columns: Sequence[Column], settled: Container[str]
+    row: Row,
+    plans: Sequence[Plan],
+    columns: Sequence[Column],
+    settled: Container[str],
+    among: Container[int] | None,
 ) -> tuple[int, ...]:
     return tuple(
         place
         for place, item in enumerate(columns[0].chosen, columns[0].first)
-        if any(
+        if (among is None or place in among)
+        and any(
             plan.identity(row, column, drawn).key not in settled
             for plan, column in zip(plans, columns, strict=True)
             for drawn in column.draws(item)

@@ -35,7 +35,7 @@ from restorebench.scale.order import (
 )
 from restorebench.scale.workers import devices_of, entries
 from restorebench.session import Session
-from restorebench.store import Store, new_records, prevailing
+from restorebench.store import Place, Store, new_records, prevailing
 
 COSTS_SECONDS = 30.0
 """Assumed for timing one method on images of one size."""
@@ -64,7 +64,7 @@ class Dispatch:
         self._over: dict[str, str] = {}
         """Bundles that no worker is at, and what is known of why."""
         self._records: dict[str, Record] = {}
-        self._seen: dict[Path, int] = {}
+        self._seen: dict[Path, Place] = {}
         self.complaints: list[str] = []
         """What was given up that has no record, one line each."""
 
@@ -102,7 +102,7 @@ class Dispatch:
             self._over |= over
             self._read()
             if over:
-                self._try_again()
+                self._try_again(over)
             busy = bool(over or self._fresh)
             while self._fresh:
                 yield self._fresh.pop(0)
@@ -167,42 +167,40 @@ class Dispatch:
             )
         return tuple(plan.on(names[0] if names else "") for plan in plans)
 
-    def _try_again(self) -> None:
-        """Plan anew what the bundles that are over left."""
+    def _try_again(self, over: Container[str]) -> None:
+        """Plan anew what bundles left that are over now."""
+        last: dict[tuple[str, str], dict[int, str]] = {}
+        for name, bundle in self.bundles.items():  # later ones are tries of what earlier ones left
+            cell = last.setdefault((bundle.method, bundle.task), {})
+            cell.update(dict.fromkeys(bundle.images, name))
+        ended = {
+            cell: {image: name for image, name in images.items() if name in over}
+            for cell, images in last.items()
+        }
         plans = self._plans()
         bundles: list[Bundle] = []
-        for cell in left(plans, self._settled()):
-            newest = self._newest(cell)
+        for rest in left(plans, self._settled(), ended):
+            names = ended[rest.row.label, rest.column.task.name]
             by_bundle: dict[str, list[int]] = {}
-            for image in cell.images:
-                by_bundle.setdefault(newest[image], []).append(image)
+            for image in rest.images:
+                by_bundle.setdefault(names[image], []).append(image)
             for name, images in by_bundle.items():
-                if name in self._over:
-                    again, given_up = self._retried(self.bundles[name], images)
-                    bundles += again
-                    self._fail(cell, plans, given_up, self._why_not(name))
+                again, given_up = self._retried(self.bundles[name], images)
+                bundles += again
+                self._fail(rest, plans, given_up, self._why_not(name))
         self._hand_over(bundles + self._costs_again())
 
     def _costs_again(self) -> list[Bundle]:
         timed = [name for name, bundle in self.bundles.items() if bundle.costs]
-        attempts = [at for name, _, at in attempts_at(self.folder) if name in timed]
-        if not timed or timed[-1] not in self._over or any(at.whole for at in attempts):
+        if not timed or timed[-1] not in self._over or self.complaints:
+            return []
+        if any(at.whole for name, _, at in attempts_at(self.folder) if name in timed):
             return []
         last = self.bundles[timed[-1]]
         if last.round < self.order.rounds:
             return [last.model_copy(update={"round": last.round + 1})]
         self.complaints.append(f"costs {self._why_not(timed[-1])}")
         return []
-
-    def _newest(self, cell: Rest) -> dict[int, str]:
-        """Return the last bundle that each image of a cell was planned into."""
-        here = (cell.row.label, cell.column.task.name)
-        return {
-            image: name
-            for name, bundle in self.bundles.items()
-            if (bundle.method, bundle.task) == here
-            for image in bundle.images
-        }
 
     def _retried(self, bundle: Bundle, images: Sequence[int]) -> tuple[list[Bundle], list[int]]:
         """Return the bundles that images are tried in again, and the images that are given up.

@@ -20,7 +20,7 @@ from restorebench.scale.order import (
     bundles_of,
     read_file,
 )
-from restorebench.store import new_records
+from restorebench.store import Place, new_records
 
 Attempts = Sequence[tuple[str, str, Attempt]]
 Image = tuple[str, str, str]
@@ -80,7 +80,7 @@ class Watcher:
     def __init__(self, folder: Path) -> None:
         self._folder, self._run = folder, folder.parents[1]
         self._order = read_file(Order, folder / ORDER)
-        self._seen: dict[Path, int] = {}
+        self._seen: dict[Path, Place] = {}
         self._good: dict[Image, set[Score]] = {}
         self._bad: set[Image] = set()
         """Images that failed in this order."""
