@@ -14,8 +14,8 @@ from restorebench.commands.options import say_failed
 from restorebench.console import console
 from restorebench.errors import UsageError
 from restorebench.progress import shown
-from restorebench.scale.cutting import Priced, bundle_seconds, cut, makespan
-from restorebench.scale.dispatch import Dispatch, begin, front, prices
+from restorebench.scale.cutting import Priced, bundle_seconds, cut, makespan, prices
+from restorebench.scale.dispatch import Dispatch, begin, front
 from restorebench.store import read_journals
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from heapq import heapreplace
 
 from restorebench.column import Column
 from restorebench.plan import Plan, Row
-from restorebench.scale.forecast import Forecast
+from restorebench.record import Record
+from restorebench.scale.forecast import Forecast, forecast
 from restorebench.scale.order import Bundle
 from restorebench.scale.work import expected
 
@@ -90,6 +91,21 @@ def priced(cell: Rest, cost: Forecast) -> Priced:
     memory = cost.memory(max(pixels, default=0))
     seconds = tuple(cell.column.repeats * cost.seconds(count) for count in pixels)
     return Priced(cell, seconds, memory, cost.basis)
+
+
+def prices(
+    plans: Sequence[Plan], settled: Container[str], earlier: Iterable[Record]
+) -> Iterator[Priced]:
+    """Yield what is left of each cell, and what that will cost.
+
+    Args:
+        plans: one for each protocol.
+        settled: keys that need not be measured.
+        earlier: records whose times correct the prediction.
+    """
+    costs = forecast(plans, earlier)
+    for cell in left(plans, settled):
+        yield priced(cell, costs[cell.row.label])
 
 
 def bundle_seconds(work: Iterable[Priced], workers: int, overhead: float) -> float:

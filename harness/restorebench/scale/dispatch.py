@@ -13,16 +13,14 @@ from restorebench.errors import StoreError, UsageError
 from restorebench.plan import Plan
 from restorebench.record import Record
 from restorebench.scale.cutting import (
-    Priced,
     Rest,
     bundle_seconds,
     cut,
     in_order,
     left,
-    priced,
+    prices,
 )
 from restorebench.scale.executor import Executor
-from restorebench.scale.forecast import forecast
 from restorebench.scale.order import (
     FOLDER,
     ORDER,
@@ -298,18 +296,3 @@ def front(order: Order, out: Path | None, catalog: Catalog) -> Session:
     session = Session(order.suite, order.methods, options, out, catalog)
     session.out = session.out.resolve()
     return session
-
-
-def prices(
-    plans: Sequence[Plan], settled: Container[str], earlier: Iterable[Record]
-) -> Iterator[Priced]:
-    """Yield what is left of each cell, and what that will cost.
-
-    Args:
-        plans: one for each protocol.
-        settled: keys that need not be measured.
-        earlier: records whose times correct the prediction.
-    """
-    costs = forecast(plans, earlier)
-    for cell in left(plans, settled):
-        yield priced(cell, costs[cell.row.label])
