@@ -95,9 +95,8 @@ def test_the_address_holds_what_is_shown(open_page: Open, tmp_path: Path) -> Non
     assert again.evaluate("location.hash") == before
     assert again.locator(".notes .target").count() == 1
     again.evaluate("location.hash = 'find=third'")
-    again.wait_for_function(
-        "document.querySelectorAll('#board tbody tr:not([hidden])').length === 1"
-    )
+    again.locator("#board tr[data-method=first][hidden]").wait_for(state="attached")
+    assert methods(again) == ["Third_3"]
 
 
 def test_what_is_copied_is_what_is_shown(open_page: Open, tmp_path: Path) -> None:
@@ -206,7 +205,7 @@ def test_ten_thousand_images_are_never_all_in_the_page(open_page: Open, tmp_path
     assert page.locator(first).inner_text() == "0.png"
     height = region.evaluate("region => region.scrollHeight")
     region.evaluate("region => { region.scrollTop = region.scrollHeight; }")
-    page.wait_for_function(f"document.querySelector('{last}').textContent === '9999.png'")
+    page.locator(last).filter(has_text="9999.png").wait_for()
     assert rows.count() < 150
     assert abs(region.evaluate("region => region.scrollHeight") - height) < 1e-3 * height
     page.locator(".images thead button").first.click()  # worst first
