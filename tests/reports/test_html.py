@@ -14,6 +14,7 @@ from restorebench_reports.html import render
 from restorebench_reports.strips import strips
 
 from .boards import HOSTILE, Scores, board_of, column, fixed_board, hostile_board, row
+from .test_paper_tables import clear_board
 
 OURS = {"html", "head", "meta", "title", "style", "body", "main", "header", "p", "h1", "h2", "span"}
 OURS |= {"div", "table", "thead", "tbody", "tr", "th", "td", "sup", "a", "svg", "path", "ol", "ul"}
@@ -58,6 +59,13 @@ def test_nothing_is_fetched_and_only_our_script_and_style_are_allowed(tmp_path: 
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy[1]
     assert 'style="' not in text
+
+
+def test_a_number_says_how_far_it_lies_behind_the_best(tmp_path: Path) -> None:
+    cells = [attrs for tag, attrs, _ in page(clear_board(), tmp_path).elements if tag == "td"]
+    a, _, b, *_ = [attrs.get("title") for attrs in cells if set(attrs) <= {"class", "title"}]
+    assert a is None
+    assert b == "1.00 behind the best, interval 1.00 to 1.00, p by Holm 0.023"
 
 
 def test_hostile_titles_are_text(tmp_path: Path) -> None:
