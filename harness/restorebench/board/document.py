@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
-from restorebench.board.info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.info import Basis, BoardInfo
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.board.paired import PairedComparison
 from restorebench.board.table import Mark
@@ -101,27 +101,10 @@ class ImagePart(Part):
     difference: Number | None
 
 
-class Document(Part):
-    """What numbers rest on; no number travels without it."""
+class Document(Basis):
+    """What numbers rest on, and after it the numbers."""
 
-    schema_version: Literal[1] = 1
-    suite: str
-    suite_version: int
-    title: str
-    average: str
-    """What the mean over the tasks is."""
-    protocol: str
-    protocol_hash: str
-    protocol_title: str
-    noise: str
-    device: str
-    metrics: tuple[MetricInfo, ...]
-    columns: tuple[ColumnInfo, ...]
-    """The tasks, with data fingerprint, count of images, extent and what must be said of them."""
-    rows: tuple[RowInfo, ...]
-    """The methods, with the hash of their weights and what must be said of them."""
-    sessions: tuple[dict[str, Any], ...]
-    """Where, when, with what and by which command it was measured."""
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
 
 class LeaderboardDocument(Document):
@@ -218,8 +201,7 @@ def schemas() -> dict[str, str]:
 
 
 def _provenance(info: BoardInfo) -> dict[str, Any]:
-    shared = Document.model_fields.keys() - {"schema_version"}
-    return {name: getattr(info, name) for name in shared}
+    return {name: getattr(info, name) for name in Basis.model_fields}
 
 
 def _cells(board: Leaderboard) -> Iterator[CellPart]:

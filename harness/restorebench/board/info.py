@@ -81,14 +81,15 @@ class RowInfo(Info):
     """BibTeX key of the method's paper."""
 
 
-class BoardInfo(Info):
-    """Everything about a board except its records; written beside them as ``board.json``."""
+class Basis(Info):
+    """What the numbers of a board rest on; no number travels without it."""
 
     schema_version: Literal[1] = 1
     suite: str
     suite_version: int
     title: str
     average: str
+    """What the mean over the tasks is."""
     protocol: str
     protocol_hash: str
     protocol_title: str
@@ -96,8 +97,16 @@ class BoardInfo(Info):
     device: str
     metrics: tuple[MetricInfo, ...] = Field(min_length=1)
     columns: tuple[ColumnInfo, ...] = Field(min_length=1)
+    """The tasks, with data fingerprint, count of images, extent and what must be said of them."""
     rows: tuple[RowInfo, ...]
+    """The methods, with the hash of their weights and what must be said of them."""
     sessions: tuple[dict[str, Any], ...]
+    """Where, when, with what and by which command it was measured."""
+
+
+class BoardInfo(Basis):
+    """Everything about a board except its records; written beside them as ``board.json``."""
+
     costs: tuple[CostRecord, ...] = ()
     """What the rows cost, as far as it was measured."""
 
