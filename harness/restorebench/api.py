@@ -15,7 +15,7 @@ from restorebench.column import DataMode
 from restorebench.errors import UsageError
 from restorebench.loading import load_method
 from restorebench.method import Method, Precision
-from restorebench.rows import Options
+from restorebench.rows import Options, weights_for
 from restorebench.session import Session
 
 __all__ = ["list_methods", "load_method", "run"]
@@ -64,8 +64,9 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         data: ``real`` refuses the embedded sample, ``sample`` takes it for every task.
         repeats: draw the noise of each image so often, and average its scores; see
             `Leaderboard.draws` for how much of a difference is the draw.
-        weights: checkpoint by method name.
-        untrained: score networks without weights too; marked wherever the numbers appear.
+        weights: checkpoint by method name; by default the small weights that come with a method,
+            marked wherever the numbers appear.
+        untrained: score networks with random weights if none are given; marked likewise.
         precision: the type that networks compute in; methods that are already built must agree.
         tile: height and width of the tiles that larger images are restored in.
         overlap: what neighbouring tiles share at least.
@@ -82,6 +83,8 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
     chosen = [methods] if isinstance(methods, (str, Method)) else list(methods)
     if not all(isinstance(method, (str, Method)) for method in chosen):
         raise UsageError(f"methods are names, or built by load_method, not {chosen!r}")
+    catalog = Catalog.installed()
+    given = {name: Path(path) for name, path in (weights or {}).items()}
     options = Options(
         data_root=_data_root(data_root),
         data=data,
@@ -90,7 +93,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         protocols=(str(protocol),),
         noise=noise,
         repeats=repeats,
-        weights={name: Path(path) for name, path in (weights or {}).items()},
+        weights=weights_for(catalog, chosen, given, untrained=untrained),
         untrained=untrained,
         precision=precision,
         tile=_whole("tile", tile),
@@ -98,7 +101,7 @@ def run(  # noqa: PLR0913 - the documented surface; everything after `out` is by
         pictures=pictures,
         costs=costs,
     )
-    session = Session(str(suite), chosen, options, None if out is None else Path(out))
+    session = Session(str(suite), chosen, options, None if out is None else Path(out), catalog)
     for _ in (*session.measure(), *session.measure_costs()):
         pass
     (written,) = session.finish(style)

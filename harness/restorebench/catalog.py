@@ -12,6 +12,7 @@ YAML file by its path. Entry point groups:
     restorebench.datasets        name = "module:DATASET", or a folder of YAML files
     restorebench.suites          name = "module:FOLDER" of YAML files; likewise
     restorebench.tasks, restorebench.mixes, restorebench.protocols and restorebench.noise
+    restorebench.weights         name = "module:FOLDER" of VARIANT/METHOD.safetensors
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ GROUPS = {
     "table_renderers": "table renderer",
     "references": "file of references",
     "executors": "executor",
+    "weights": "folder of weights",
 }
 """What names stand for, and the word for one of them."""
 S = TypeVar("S", bound=Spec)
@@ -119,6 +121,22 @@ class Catalog:
         if not (isinstance(found, type) and issubclass(found, Method) and hasattr(found, "info")):
             raise UsageError(f"method {name!r} is no class derived from Method, with a card")
         return found
+
+    def shipped_weights(self, method: str) -> dict[str, Path]:
+        """Return the weights files that come with a method, by variant, such as ``small``.
+
+        Raises:
+            UsageError: if two packages provide the same.
+        """
+        found: dict[str, Path] = {}
+        for folder in self._folders("weights").values():
+            for variant in folder.iterdir():
+                file = variant / f"{method}.safetensors"
+                if file.is_file():
+                    if variant.name in found:
+                        raise UsageError(f"{found[variant.name]} and {file} are both provided")
+                    found[variant.name] = Path(str(file))
+        return dict(sorted(found.items()))
 
     def metric(self, name: str) -> Metric:
         """Return the metric implementation called ``name``."""

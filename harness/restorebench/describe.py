@@ -8,6 +8,7 @@ from restorebench.catalog import Catalog
 from restorebench.costs.complexity import SIDE, macs, parameters
 from restorebench.errors import UnknownNameError
 from restorebench.suite import Task
+from restorebench.weights.trained import read_trained
 
 Facts = Iterator[tuple[str, str]]
 GROUPS = ("methods", "suites", "tasks", "datasets", "mixes", "protocols")
@@ -45,6 +46,9 @@ def _method(catalog: Catalog, name: str) -> Facts:
     if card.needs_weights:
         yield "weights", f"{card.checkpoint or 'none published'}; licence: {card.weights_licence}"
         yield "trained on", ", ".join(card.trained_on)
+        for variant, file in catalog.shipped_weights(name).items():
+            trained = read_trained(file)
+            yield f"--weights {variant}", trained.training if trained else file.name
         yield "parameters", f"{parameters(cls()):,}"
         yield (
             "cost",

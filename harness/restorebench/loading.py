@@ -36,8 +36,9 @@ def load_method(
 
     Args:
         name: one of `list_methods`.
-        weights: a checkpoint (.ckpt, .pth, .pt, .safetensors); without one a network keeps its
-            random initialisation, which is the same every time.
+        weights: a checkpoint (.ckpt, .pth, .pt, .safetensors), or the name of weights that come
+            with the method, such as ``small``; without any a network keeps its random
+            initialisation, which is the same every time.
         device: a torch device.
         precision: ``float32``, or the type of the autocast that the network runs under.
         inference: ``reference`` computes the authors' way, which is slower.
@@ -52,13 +53,14 @@ def load_method(
         WeightsError: if the file cannot be read or does not fit.
         DeviceError: if the device does not exist.
     """
-    cls = (catalog or Catalog.installed()).method(name)
+    catalog = catalog or Catalog.installed()
+    cls = catalog.method(name)
     build = partial(cls, device=device, precision=precision, inference=inference)
     if weights is None:
         return build(**config)
     if not cls.info.needs_weights:
         raise UsageError(f"{name} takes no weights")
-    path = Path(weights).expanduser()
+    path = catalog.shipped_weights(name).get(str(weights), Path(weights).expanduser())
     trained = _trained(path, name)
     try:
         method = build(**{**trained.config, **config})

@@ -85,10 +85,8 @@ class Weights:
         """Say whatever a reader of the numbers has to know."""
         said = [] if self.strict else [f"weights not strict: {self.coverage}"]
         if self.training:
-            said.append(
-                "trained by restorebench, not to be compared with published numbers: "
-                f"{self.training}"
-            )
+            who = ", ".join(filter(None, [self.variant, "trained by restorebench"]))
+            said.append(f"{who}: not to be compared with published numbers; {self.training}")
         return said
 
     def titled(self, card: Card) -> Card:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,7 @@ class Options:
     repeats: int = 1
     """How often the noise of each image is drawn."""
     weights: Mapping[str, Path] = field(default_factory=dict)
-    """By the name that stands among the methods."""
+    """By the name that stands among the methods: a file, or weights that come with the method."""
     strict: bool = True
     """Whether weights must fit their network tensor for tensor."""
     untrained: bool = False
@@ -75,6 +75,29 @@ class Options:
 
 OPTIONS = TypeAdapter(Options)
 """Writes options into a manifest and reads them back."""
+
+
+def weights_for(
+    catalog: Catalog,
+    methods: Iterable[str | Method],
+    given: Mapping[str, Path],
+    *,
+    untrained: bool,
+) -> dict[str, Path]:
+    """Return the weights of each method: those that are given, or else come with it.
+
+    Args:
+        catalog: where names are looked up.
+        methods: names, or methods that are already built.
+        given: by name.
+        untrained: whether a network without given weights is to have random ones.
+    """
+    chosen = dict(given)
+    for method in methods:
+        if isinstance(method, str) and not untrained:
+            for variant in catalog.shipped_weights(method_name(method)):
+                chosen.setdefault(method, Path(variant))
+    return chosen
 
 
 def row_of(catalog: Catalog, method: str | Method | RestoredFolder, options: Options) -> Row:

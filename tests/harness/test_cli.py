@@ -67,7 +67,8 @@ def test_a_run_prints_its_table_and_writes_its_files(
         (["--device", "cuda:7"], 4, "device 'cuda:7' cannot be used"),
         (["--device", "toaster"], 4, "device 'toaster' cannot be used"),
         (["--out", "file/run"], 4, "file/run cannot be written"),
-        (["-m", "promptir"], 4, "no weights: give --weights promptir=FILE"),
+        (["-m", "moce_ir"], 4, "no weights: give --weights moce_ir=FILE"),
+        (["--weights", "small"], 2, "--weights small: say for which method"),
         (["-m", "promptir", "--weights", "none.ckpt"], 4, "none.ckpt: no such file"),
         (["-m", "promptir", "--weights", "file"], 4, "file"),
         (["--weights", "hair=file"], 2, "weights are given for hair, not selected"),
@@ -108,7 +109,7 @@ def test_a_failed_image_leaves_the_rest_and_ends_with_3(
 def test_networks_without_weights_are_no_failure_unless_they_were_asked_for(
     cli: Cli, suite: Path, data_root: Path
 ) -> None:
-    both = ("-m", "identity", "-m", "promptir")
+    both = ("-m", "identity", "-m", "moce_ir")
     done = cli("run", "--suite", suite, "--data-root", data_root, *both)
     assert done.returncode == 3
     assert "no weights" in said(done)

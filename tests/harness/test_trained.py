@@ -64,7 +64,9 @@ def test_a_table_says_small_and_by_whom_it_was_trained(
         assert row.title == "Restormer (small)"
         assert json.loads(row.config.replace("'", '"'))["dim"] == 8
         said = " ".join(row.words)
-        assert "trained by restorebench, not to be compared with published numbers: recipe" in said
+        assert (
+            "small, trained by restorebench: not to be compared with published numbers; recipe"
+        ) in said
         assert "not the published size" in said
         assert any("not to be compared" in note for note in table_of(board).notes)
     configs = {by_file.records["config"].iloc[0], by_method.records["config"].iloc[0]}

@@ -58,8 +58,10 @@ def _listing(catalog: Catalog, what: str) -> tuple[list[str], list[list[str]]]:
 
     if what == "methods":
         cards = [(n, catalog.method(n).info) for n in importable(catalog, catalog.names("methods"))]
-        rows = [[n, c.title, c.status, "yes" if c.needs_weights else "no"] for n, c in cards]
-        return ["method", "title", "status", "needs weights"], rows
+        needed = {True: "yes", False: "no"}
+        own = {name: ", ".join(catalog.shipped_weights(name)) for name, _ in cards}
+        rows = [[n, c.title, c.status, needed[c.needs_weights], own[n]] for n, c in cards]
+        return ["method", "title", "status", "needs weights", "comes with"], rows
     if what == "suites":
         suites = [catalog.suite(n) for n in catalog.names("suites")]
         rows = [[s.name, s.title, ", ".join(t.name for t in s.tasks), s.average] for s in suites]

@@ -156,11 +156,16 @@ def weights_of(
 ) -> list[tuple[str, str]]:
     """Return the method and the path that each ``--weights`` option means.
 
+    The name of weights that come with methods is meant for all of these that are selected.
+
     Raises:
         UsageError: if an option names no method and not exactly one network is selected.
     """
     found = []
     for text in given or []:
+        if own := [name for name in methods if text in catalog.shipped_weights(name)]:
+            found += [(name, text) for name in own]
+            continue
         name, equals, path = text.partition("=")
         # Lightning's own file names hold an equals sign: epoch=9-step=100.ckpt.
         if not equals or (name not in methods and name not in catalog.names("methods")):

@@ -49,28 +49,58 @@ if TYPE_CHECKING:
     from restorebench.session import Session
 
 
+SuiteName = Annotated[str, typer.Option(help="A suite's name, or a YAML file.")]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option("--method", "-m", help="Repeatable.", show_default="all installed"),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="METHOD=FILE; just FILE if one network is selected; or weights that come with "
+        "methods. Repeatable.",
+        show_default="small, where a method comes with them",
+    ),
+]
+CostsToo = Annotated[
+    bool, typer.Option("--costs", help="Measure parameters, MACs and latency, too, at 224x224.")
+]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        help="Who measures: local, ray, slurm, or hand (anyone, by `restorebench work`).",
+        show_default="this process, without bundles",
+    ),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="NAME=VALUE for the executor. Repeatable.")
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="End once bundles are handed over; then collect.")
+]
+OnlyPlan = Annotated[
+    bool, typer.Option("--plan", help="Only say what it will cost, as `restorebench plan`.")
+]
+Earlier = Annotated[
+    list[Path] | None,
+    typer.Option(help="With --plan: a run whose times correct the prediction. Repeatable."),
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/SUITE")]
+
+
 def run(  # noqa: PLR0913 - each parameter is an option
-    suite: Annotated[str, typer.Option(help="A suite's name, or a YAML file.")],
-    method: Annotated[
-        list[str] | None,
-        typer.Option("--method", "-m", help="Repeatable.", show_default="all installed"),
-    ] = None,
+    suite: SuiteName,
+    method: Methods = None,
     data_root: DataRoot = None,
     data: DataChoice = Data.auto,
     limit: Limit = None,
     protocol: Protocols = None,
     noise: Noise = None,
     repeats: Repeats = 1,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(help="METHOD=FILE; just FILE if one network is selected. Repeatable."),
-    ] = None,
+    weights: Weights = None,
     partial_weights: PartialWeights = False,
     untrained: Untrained = False,
-    costs: Annotated[
-        bool,
-        typer.Option("--costs", help="Measure parameters, MACs and latency, too, at 224x224."),
-    ] = False,
+    costs: CostsToo = False,
     device: Device = "cpu",
     precision: PrecisionChoice = Precision.float32,
     inference: InferenceChoice = Inference.optimised,
@@ -78,43 +108,28 @@ def run(  # noqa: PLR0913 - each parameter is an option
     overlap: Overlap = 32,
     pictures: Pictures = True,
     batch: Batch = 1,
-    executor: Annotated[
-        str | None,
-        typer.Option(
-            help="Who measures: local, ray, slurm, or hand (anyone, by `restorebench work`).",
-            show_default="this process, without bundles",
-        ),
-    ] = None,
+    executor: Executor = None,
     workers: Workers = 1,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="NAME=VALUE for the executor. Repeatable."),
-    ] = None,
+    setting: Settings = None,
     bundle_seconds: BundleSeconds = None,
     rounds: Rounds = 3,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="End once bundles are handed over; then collect.")
-    ] = False,
-    only_plan: Annotated[
-        bool, typer.Option("--plan", help="Only say what it will cost, as `restorebench plan`.")
-    ] = False,
-    earlier: Annotated[
-        list[Path] | None,
-        typer.Option(help="With --plan: a run whose times correct the prediction. Repeatable."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/SUITE")] = None,
+    detach: Detach = False,
+    only_plan: OnlyPlan = False,
+    earlier: Earlier = None,
+    out: Out = None,
     style: Style = TableStyle.plain,
     plugin: Plugins = None,
 ) -> None:
     """Score methods on a suite; the same command goes on where a run was stopped."""
     from restorebench.catalog import Catalog
     from restorebench.commands.handing import handed_over, settings_from, show_plan
-    from restorebench.rows import Options
+    from restorebench.rows import Options, weights_for
     from restorebench.scale.order import Order
     from restorebench.session import Session
 
     catalog = Catalog.installed(plugin or ())
     methods = method or _all_methods(catalog)
+    given = {m: Path(p) for m, p in weights_of(weights, methods, catalog)}
     options = Options(
         data_root=data_root,
         data=data.value,
@@ -127,7 +142,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
         protocols=tuple(protocol or ["airnet"]),
         noise=noise,
         repeats=repeats,
-        weights={m: Path(p) for m, p in weights_of(weights, methods, catalog)},
+        weights=weights_for(catalog, methods, given, untrained=untrained),
         strict=not partial_weights,
         untrained=untrained,
         pictures=pictures,
@@ -179,10 +194,11 @@ def finish(session: Session, style: TableStyle, *, demanded: bool) -> int:
 
 
 def _all_methods(catalog: Catalog) -> list[str]:
-    """Return the names of all methods, those that can be scored without weights first."""
+    """Return the names of all methods: without weights, with weights of their own, the others."""
     names = catalog.names("methods")
     usable = importable(catalog, names)
     ready = [name for name in usable if not catalog.method(name).info.needs_weights]
+    ready += [name for name in usable if name not in ready and catalog.shipped_weights(name)]
     return ready + [name for name in names if name not in ready]
 
 
