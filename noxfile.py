@@ -6,6 +6,7 @@ numbers of this one.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -119,6 +120,8 @@ def cluster_ray(session: nox.Session) -> None:
 @nox.session
 def cluster_slurm(session: nox.Session) -> None:
     """Lose jobs of a Slurm cluster of one node, this machine; needs root, slurm-wlm and munge."""
+    if os.geteuid() != 0 or not (shutil.which("slurmctld") and shutil.which("munged")):
+        session.skip("Slurm's daemons need root, slurmctld and munged (Debian: slurm-wlm munge)")
     needed = nox.project.dependency_groups(PYPROJECT, "test")
     session.install(*CONSTRAINTS, "-e", ".[slurm]", *needed)
     _bounded(session, "tests/cluster/test_slurm.py")

@@ -26,6 +26,9 @@ JobAcctGatherType=jobacct_gather/none
 ReturnToService=2
 SchedulerParameters=sched_interval=1
 MpiDefault=none
+KillWait=5
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SlurmctldPort=16817
 SlurmdPort=16818
 SlurmctldPidFile=$folder/slurmctld.pid
@@ -35,7 +38,8 @@ SlurmdLogFile=$folder/log/slurmd
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
 NodeName=localhost NodeAddr=127.0.0.1 CPUs=$(nproc --all) State=UNKNOWN
-PartitionName=all Nodes=localhost Default=YES MaxTime=INFINITE State=UP
+PartitionName=all Nodes=localhost Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2
 EOF
     slurmctld
     slurmd -N localhost

@@ -14,14 +14,14 @@ from restorebench.scale.dispatch import Dispatch
 from restorebench.scale.order import attempts_at
 from restorebench.store import read_journals
 
-from ..orders import alone, assert_equal_runs, seen_through  # noqa: TID252
+from ..orders import assert_equal_runs, seen_through  # noqa: TID252
 from .conftest import IMAGES, Make
 
 ray: Any = pytest.importorskip("ray", reason="ray is an extra: nox -s cluster_ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of ray itself
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head that runs no tasks, and two nodes with one processor each."""
     from ray.cluster_utils import Cluster
@@ -41,32 +41,13 @@ def workers_of(dispatch: Dispatch) -> set[str]:
 
 
 def test_two_nodes_leave_the_records_of_one_process(
-    cluster: Any, make: Make, tmp_path: Path
+    cluster: Any, make: Make, whole: Path, tmp_path: Path
 ) -> None:
     order, out = make("ray", address=cluster.address), tmp_path / "ray"
     found: list[set[str]] = []
     seen_through(order, out, lambda _, dispatch: found.append(workers_of(dispatch)))
     assert len(found[-1]) == 2  # processes stay for further bundles
-    assert_equal_runs(out, alone(order, tmp_path / "alone"))
-
-
-def test_a_node_and_workers_that_are_lost_amid_the_run_cost_nothing(
-    cluster: Any, make: Make, tmp_path: Path
-) -> None:
-    order, out = make("ray", address=cluster.address), tmp_path / "ray"
-
-    # Ray's workers have a handler for the first, which raises wherever the method is.
-    end = {4: signal.SIGTERM, 7: signal.SIGKILL}
-
-    def kill(count: int, dispatch: Dispatch) -> None:
-        if count == 2:  # the node's raylet and its worker, as when its power is cut
-            cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
-        if count in end:
-            last = [attempt for _, _, attempt in attempts_at(dispatch.folder)][-1]
-            os.kill(int(last.worker.rpartition(":")[2]), end[count])
-
-    seen_through(order, out, kill)
-    assert_equal_runs(out, alone(order, tmp_path / "alone"))
+    assert_equal_runs(out, whole)
 
 
 def test_a_method_that_kills_its_worker_is_failed_cells_beside_a_whole_one(
@@ -82,13 +63,33 @@ def test_a_method_that_kills_its_worker_is_failed_cells_beside_a_whole_one(
     assert written.board.scored == IMAGES
 
 
-def test_without_a_cluster_ray_starts_as_many_workers_as_were_asked_for(
-    make: Make, tmp_path: Path
+def test_a_node_and_workers_that_are_lost_amid_the_run_cost_nothing(
+    cluster: Any, make: Make, whole: Path, tmp_path: Path
 ) -> None:
+    order, out = make("ray", address=cluster.address), tmp_path / "ray"
+
+    # Ray's workers have a handler for the first, which raises wherever the method is.
+    end = {4: signal.SIGTERM, 7: signal.SIGKILL}
+
+    def kill(count: int, dispatch: Dispatch) -> None:
+        if count == 2:  # the node's raylet and its worker, as when its power is cut
+            cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
+        if count in end:
+            last = [attempt for _, _, attempt in attempts_at(dispatch.folder)][-1]
+            os.kill(int(last.worker.rpartition(":")[2]), end[count])
+
+    seen_through(order, out, kill)
+    assert_equal_runs(out, whole)
+
+
+def test_without_a_cluster_ray_starts_as_many_workers_as_were_asked_for(
+    make: Make, whole: Path, tmp_path: Path
+) -> None:
+    ray.shutdown()  # leaves the cluster
     order, out = make("ray"), tmp_path / "ray"
     try:
         seen_through(order, out)
         assert ray.cluster_resources()["CPU"] == 2
     finally:
         ray.shutdown()
-    assert_equal_runs(out, alone(order, tmp_path / "alone"))
+    assert_equal_runs(out, whole)

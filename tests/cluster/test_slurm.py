@@ -8,13 +8,15 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from restorebench.catalog import Catalog
 from restorebench.scale.dispatch import Dispatch, begin, front, resumed
-from restorebench.scale.order import attempts_at, newest_order
+from restorebench.scale.order import attempts_at, bundles_of, newest_order
 from restorebench.store import read_records
 
 from ..orders import alone, assert_equal_runs, seen_through  # noqa: TID252
@@ -47,14 +49,32 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     subprocess.run(["bash", SCRIPT, "stop", folder], check=True)
 
 
-def test_jobs_leave_the_records_of_one_process(make: Make, tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def impatient() -> Iterator[None]:
+    """Let Slurm begin at once what came back to the queue; by itself it waits two minutes."""
+    over = Event()
+
+    def begin_now() -> None:
+        while not over.wait(1):
+            waiting = ["squeue", "--me", "--array", "--noheader", "--format=%i %r"]
+            lines = subprocess.run(waiting, capture_output=True, text=True).stdout.splitlines()
+            for job in (line.split()[0] for line in lines if line.endswith("BeginTime")):
+                subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"])
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(begin_now)
+        yield
+        over.set()
+
+
+def test_jobs_leave_the_records_of_one_process(make: Make, whole: Path, tmp_path: Path) -> None:
     order, out = make("slurm", minutes=10), tmp_path / "slurm"
     seen_through(order.model_copy(update={"bundle_seconds": 1000.0}), out)
-    assert_equal_runs(out, alone(order, tmp_path / "alone"))
+    assert_equal_runs(out, whole)
 
 
 def test_a_cancelled_job_and_a_killed_worker_cost_nothing_and_the_front_end_may_exit(
-    make: Make, tmp_path: Path
+    make: Make, whole: Path, tmp_path: Path
 ) -> None:
     order, out = make("slurm", minutes=10), tmp_path / "slurm"
     order = order.model_copy(update={"bundle_seconds": 1000.0})
@@ -81,7 +101,24 @@ def test_a_cancelled_job_and_a_killed_worker_cost_nothing_and_the_front_end_may_
         dispatch.gather()
     session.finish()
     assert killed
-    pause.unlink()
+    assert_equal_runs(out, whole)
+
+
+def test_jobs_that_more_urgent_ones_displace_go_on_where_they_were(
+    make: Make, tmp_path: Path
+) -> None:
+    order, out = make("slurm", minutes=10, partition="all"), tmp_path / "slurm"
+    pause = tmp_path / "pause"
+    pause.write_text("8")
+    order = order.model_copy(update={"bundle_seconds": 1000.0, "methods": ("slow",)})
+    urgent = ["sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=true"]
+
+    def displace(count: int, dispatch: Dispatch) -> None:
+        if count == 1:
+            subprocess.run(urgent, check=True)
+
+    seen_through(order, out, displace)
+    assert len(list(attempts_at(newest_order(out)))) > len(bundles_of(newest_order(out))) == 2
     assert_equal_runs(out, alone(order, tmp_path / "alone"))
 
 

@@ -1,15 +1,17 @@
 """Two workers against one: NL-means on Rain100L, by Ray on this machine; `-- scaling` asks for it.
 
-Workers are processes of one thread (`OMP_NUM_THREADS=1`) that have started already, as they have
-for all bundles of a run but the first.
+Workers are processes with `OMP_NUM_THREADS=1` that have started already, as they have for all
+bundles of a run but the first. One of them loads and scores beside the method, and so uses more
+than one processor if there is one to spare; in a second row each is bound to one of its own.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from tempfile import mkdtemp
@@ -20,7 +22,7 @@ from tests.perf.pipeline import REAL
 from restorebench.catalog import Catalog
 from restorebench.rows import Options
 from restorebench.scale.dispatch import begin, front
-from restorebench.scale.order import Order, attempts_at, newest_order
+from restorebench.scale.order import Attempt, Order, attempts_at, newest_order
 from restorebench.store import read_records
 
 METHOD = "nl_means"
@@ -28,7 +30,7 @@ BARE_IMAGES = 20
 ROUNDS = 2
 
 
-def measured(workers: int, limit: int | None = None) -> tuple[float, Path]:
+def measured(workers: int, limit: int | None = None, *, bound: bool = False) -> tuple[float, Path]:
     """Measure Rain100L anew on a cluster of two processors; return the seconds and the run."""
     order = Order(
         session="",
@@ -47,8 +49,24 @@ def measured(workers: int, limit: int | None = None) -> tuple[float, Path]:
     session = front(order, out, Catalog.installed())
     with session.opened() as store:
         dispatch = begin(session, store, order)
-        assert all(record.error is None for record in dispatch.watch())
+        for record in dispatch.watch():
+            assert record.error is None
+            if bound:
+                bind({attempt.worker for attempt in attempts_of(out).values()})
     return time.perf_counter() - start, out
+
+
+def bind(workers: Iterable[str]) -> None:
+    """Give each worker a processor of its own."""
+    for processor, worker in enumerate(sorted(workers)):
+        with suppress(OSError):  # Ray may have ended it
+            for thread in Path("/proc", worker.rpartition(":")[2], "task").iterdir():
+                os.sched_setaffinity(int(thread.name), {processor % 2})
+
+
+def attempts_of(run: Path) -> dict[str, Attempt]:
+    """Return the goes at a run's bundles, by the name of their journal."""
+    return {journal: attempt for _, journal, attempt in attempts_at(newest_order(run))}
 
 
 def beside_images(run: Path) -> Iterator[float]:
@@ -57,8 +75,7 @@ def beside_images(run: Path) -> Iterator[float]:
     for record in read_records(run):
         restoring[record.session] = restoring.get(record.session, 0.0) + (record.seconds or 0.0)
     ended: dict[str, float] = {}
-    attempts = [(journal, attempt) for _, journal, attempt in attempts_at(newest_order(run))]
-    for journal, attempt in sorted(attempts, key=lambda each: each[1].begun):
+    for journal, attempt in sorted(attempts_of(run).items(), key=lambda each: each[1].begun):
         assert attempt.ended is not None
         if attempt.worker in ended:
             yield attempt.ended - ended[attempt.worker] - restoring[journal]
@@ -81,14 +98,21 @@ def section() -> list[dict[str, object]]:
     import ray
 
     rows = [bare()]
+    os.environ["RAY_num_workers_soft_limit"] = "4"  # noqa: SIM112 - those that wait stay
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     measured(2, limit=8)
-    runs = [(measured(1), measured(2)) for _ in range(ROUNDS)]
+    rows.append(runs("runs by Ray, a processor each", bound=True))
+    rows.append(runs("runs by Ray", bound=False))
     ray.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
-    one, two = (median(seconds for seconds, _ in each) for each in zip(*runs, strict=True))
-    beside = [seconds for _, (_, run) in runs for seconds in beside_images(run)]
-    bundles = len(list(attempts_at(newest_order(runs[0][1][1]))))
-    return [*rows, _row("runs by Ray", one, two, bundles, median(beside))]
+    return rows
+
+
+def runs(what: str, *, bound: bool) -> dict[str, object]:
+    """Measure with one worker and with two, in turns."""
+    pairs = [(measured(1, bound=bound), measured(2, bound=bound)) for _ in range(ROUNDS)]
+    one, two = (median(seconds for seconds, _ in each) for each in zip(*pairs, strict=True))
+    beside = [seconds for _, (_, run) in pairs for seconds in beside_images(run)]
+    return _row(what, one, two, len(attempts_of(pairs[0][1][1])), median(beside))
 
 
 def _row(
