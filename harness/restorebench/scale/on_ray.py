@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,13 +48,13 @@ class RayExecutor:
             self._tasks[path.stem] = task.remote(path)
 
     def _start(self, ray: Any) -> None:
-        address = self._settings.get("address")
+        address = self._settings.get("address") or os.environ.get("RAY_ADDRESS")
         gpus, workers = float(self._resources(ray)["num_gpus"]), self._order.workers
         # Without a cluster, as many workers as were asked for; Ray finds the GPUs by itself.
         here = {"num_cpus": workers} if not gpus else {}
         try:
             ray.init(
-                address=address,
+                address=address or "local",  # one of its own, even beside a cluster on this machine
                 include_dashboard=False,
                 log_to_driver=False,
                 configure_logging=False,
