@@ -1,7 +1,7 @@
 """`python -m tests.perf [SECTION...]`: measure, print, and write perf.json.
 
 A section is a module of this package with a function ``section`` that returns rows, each a
-dictionary with the same keys.
+dictionary with the same keys; `profile` draws perf.png as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from tests.perf.measuring import machine
 
-SECTIONS = ("networks", "pipeline")
+SECTIONS = ("networks", "pipeline", "profile")
 OUT = Path("perf.json")
 
 

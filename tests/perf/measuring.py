@@ -18,6 +18,8 @@ from typing import Any, Self
 import torch
 
 THREADS = 2
+PATIENCE = 300
+"""Seconds that a piece of work may take, with the start of its process."""
 
 
 class Contender:
@@ -35,11 +37,20 @@ class Contender:
             target=_serve, args=(theirs, factory, arguments), daemon=True
         )
         self._process.start()
-        self.seconds()  # the first time is a warm-up
+        self._asked.send(True)  # a warm-up, while others start
+
+    def ready(self) -> None:
+        """Wait until the process has done its work for a first time."""
+        self._answer()
 
     def seconds(self) -> float:
-        """Do the work once more and return how long it took."""
+        """Do the work once more and return how long it took; call `ready` before."""
         self._asked.send(True)
+        return self._answer()
+
+    def _answer(self) -> float:
+        if not self._asked.poll(PATIENCE):
+            raise TimeoutError(f"{self._process.name} takes more than {PATIENCE} seconds")
         taken = self._asked.recv()
         if isinstance(taken, BaseException):
             raise taken
@@ -82,6 +93,8 @@ def race(work: Mapping[str, tuple[Any, ...]], rounds: int) -> dict[str, float]:
     """
     with ExitStack() as stack:
         contenders = {n: stack.enter_context(Contender(*given)) for n, given in work.items()}
+        for contender in contenders.values():
+            contender.ready()
         turns = [{n: c.seconds() for n, c in contenders.items()} for _ in range(rounds)]
     return {name: median(turn[name] for turn in turns) for name in work}
 

@@ -26,6 +26,7 @@ REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
 NETWORK = "restormer"
 NETWORK_IMAGES = 3
 ROUNDS = 5
+NETWORK_ROUNDS = 3
 
 
 def planned(name: str, limit: int | None) -> Plan:
@@ -87,13 +88,13 @@ def section() -> list[dict[str, str | float]]:
     given = (NETWORK, NETWORK_IMAGES)
     with_one = {"loop": (f"{here}:forwarding", *given), "run": (f"{here}:running", *given)}
     return [
-        _row("identity, against a loop with scikit-image", with_none),
-        _row(f"{NETWORK}, against its forward passes alone", with_one),
+        _row("identity, against a loop with scikit-image", with_none, ROUNDS),
+        _row(f"{NETWORK}, against its forward passes alone", with_one, NETWORK_ROUNDS),
     ]
 
 
-def _row(what: str, work: Mapping[str, tuple[object, ...]]) -> dict[str, str | float]:
-    seconds = race(work, ROUNDS)
+def _row(what: str, work: Mapping[str, tuple[object, ...]], rounds: int) -> dict[str, str | float]:
+    seconds = race(work, rounds)
     return {
         "what": what,
         "loop_s": round(seconds["loop"], 3),
