@@ -208,11 +208,11 @@ def test_one_bad_image_fails_its_cells_and_no_other(
 def test_a_network_without_weights_is_not_scored_unless_asked(
     suite: Path, data_root: Path, tmp_path: Path
 ) -> None:
-    board = restorebench.run(str(suite), ["identity", "restormer"], data_root, out=tmp_path / "run")
-    assert board.frame.loc["restormer"].isna().all()
-    row = next(r for r in table_of(board).rows if r.name == "restormer")
+    board = restorebench.run(str(suite), ["identity", "moce_ir"], data_root, out=tmp_path / "run")
+    assert board.frame.loc["moce_ir"].isna().all()
+    row = next(r for r in table_of(board).rows if r.name == "moce_ir")
     assert row.tag == "no weights"
-    assert any("deraining.pth" in note for note in table_of(board).notes)
+    assert any("MoCE_IR" in note for note in table_of(board).notes)
     small = restorebench.load_method(
         "restormer", dim=8, num_blocks=(1, 1, 1, 1), num_refinement_blocks=1
     )

@@ -114,20 +114,20 @@ def test_one_name_for_two_measurements_is_told_apart_by_the_run(board: Board) ->
 
 
 def test_a_row_that_one_run_could_not_score_gives_way(board: Board) -> None:
-    a, b = board("a", "identity", "restormer"), board("b", "nl_means")
+    a, b = board("a", "identity", "moce_ir"), board("b", "nl_means")
     row = a.board.info.rows[1]
     assert row.absent
     [found] = merged([a, a, b])
-    assert [r.name for r in found.info.rows] == ["identity", "restormer", "nl_means"]
-    there = b.board.info.rows[0].model_copy(update={"name": "restormer"})
+    assert [r.name for r in found.info.rows] == ["identity", "moce_ir", "nl_means"]
+    there = b.board.info.rows[0].model_copy(update={"name": "moce_ir"})
     renamed = Leaderboard(
         b.board.info.model_copy(update={"rows": (there,)}),
-        b.board.records.assign(method="restormer"),
+        b.board.records.assign(method="moce_ir"),
     )
     [found] = merged([a, RunBoard("b", renamed)])
     assert [(r.name, r.absent) for r in found.info.rows] == [
         ("identity", None),
-        ("restormer", None),
+        ("moce_ir", None),
     ]
 
 

@@ -135,7 +135,8 @@ def test_a_run_in_tiles_is_another_protocol_and_says_so(
     assert "in tiles of 32x32 that overlap by 8" in tiled.info.protocol_title
     (row,) = tiled.info.rows
     assert "tiled: restored in tiles of 32x32 that overlap by 8" in row.words
-    assert "tiled" in (tmp_path / "run" / "leaderboard.md").read_text()
+    written = tmp_path / "run" / "airnet-tile32-overlap8" / "leaderboard.md"
+    assert "tiled" in written.read_text()
     # Local enough, so that nothing but the protocol differs; and nothing stored is taken over.
     assert not set(whole.records["key"]) & set(tiled.records["key"])
     assert whole.records["psnr"].tolist() == tiled.records["psnr"].tolist()
