@@ -13,16 +13,18 @@ from torch import nn
 from restorebench.catalog import Catalog
 from restorebench.errors import SpecError, UnknownNameError
 from restorebench_methods.training.data import find_dataset
+from restorebench_methods.training.objective import L1
 from restorebench_methods.training.recipe import Course, Mixture, Recipe, find_course, recipe_names
 from restorebench_methods.training.schedule import Cosine, Piecewise
 
 FOLDER = Path(str(files("restorebench_methods"))) / "recipes"
+EXTENDING = ("three_deg_small_2", "five_deg_small")
 RECIPES = {
-    name: Recipe.read(FOLDER / f"{name}.yaml") for name in recipe_names() if "five" not in name
+    name: Recipe.read(FOLDER / f"{name}.yaml") for name in recipe_names() if name not in EXTENDING
 }
 SMALL = [
     (method, name)
-    for name in ("three_deg_small", "five_deg_small")
+    for name in ("three_deg_small", *EXTENDING)
     for method in RECIPES["three_deg_small"].methods
 ]
 FULL = [
@@ -31,6 +33,15 @@ FULL = [
     if not recipe.variant
     for method in recipe.methods
 ]
+
+
+LATE = """\
+name: late
+title: rain begins later
+sources:
+  - {name: noise, kind: denoise, datasets: [bsd400], mix: [gaussian_noise: {sigma: 15}]}
+  - {name: rain, kind: derain, datasets: [bsd400], begin: 5, mix: [gaussian_noise: {sigma: 50}]}
+"""
 
 
 def course(pair: tuple[str, str]) -> Course:
@@ -72,13 +83,12 @@ def test_a_small_variant_is_small(pair: tuple[str, str]) -> None:
     assert 2 * values < 1_950_000  # bytes in float16; names and shapes take up to 50,000 more
 
 
-def test_the_small_variants_have_one_budget() -> None:
-    budgets = {
-        (c.recipe.length, c.recipe.batch, c.recipe.crop, c.recipe.schedule, c.recipe.optimiser)
-        for c in map(course, SMALL)
-    }
+@pytest.mark.parametrize("name", ["three_deg_small", *EXTENDING])
+def test_the_small_variants_have_one_budget(name: str) -> None:
+    recipes = [course(pair).recipe for pair in SMALL if pair[1] == name]
+    budgets = {(r.length, r.batch, r.crop, r.schedule, r.optimiser) for r in recipes}
     assert len(budgets) == 1
-    assert {c.recipe.variant for c in map(course, SMALL)} == {"small"}
+    assert {recipe.variant for recipe in recipes} == {"small"}
 
 
 def test_a_published_size_has_no_configuration_of_its_own() -> None:
@@ -126,6 +136,24 @@ def test_a_recipe_in_a_file_may_extend_one_that_ships(tmp_path: Path) -> None:
     assert len(find_course("hair", str(file)).mixture.kinds) == 5
 
 
+def test_a_mixture_begins_with_something(tmp_path: Path) -> None:
+    file = tmp_path / "late.yaml"
+    file.write_text(LATE.replace("datasets: [bsd400], mix", "datasets: [bsd400], begin: 1, mix"))
+    with pytest.raises(SpecError, match="no source begins at sample 0"):
+        Mixture.read(file)
+
+
+def test_methods_of_an_extended_recipe_keep_what_the_file_does_not_name(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "extends: three_deg_small\nname: mine\nmethods: {anyir_sf: {objective: {kind: l1}}}\n"
+    )
+    mine, shipped = (find_course("anyir_sf", name) for name in (str(file), "three_deg_small"))
+    assert mine.own.objective == L1(kind="l1") != shipped.own.objective
+    assert mine.own.config == shipped.own.config
+    assert find_course("hair", str(file)).own == find_course("hair", "three_deg_small").own
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -136,6 +164,9 @@ def test_a_recipe_in_a_file_may_extend_one_that_ships(tmp_path: Path) -> None:
         ("extends: hair\nmethods: {hair: {config: {dim: 16}}}\n", "needs a variant's name"),
         ("extends: hair\nmethods: {hair: {objective: {kind: l2}}}\n", r"mine.yaml:2:\d+: "),
         ("extends: hair\nschedule: {kind: piecewise, points: [[5, 1.0]]}\n", "begin at 0"),
+        ("extends: hair\nmethods: []\n", r"mine.yaml:2:\d+: methods"),
+        ("extends: hair\nmethods: {hair: 3}\n", r"mine.yaml:2:\d+: methods"),
+        ("extends: hair\nmixture: late.yaml\n", "begins at sample 5, which needs order: cycle"),
         ("extends: hair\nmixture: four_deg\n", "no mixture is called 'four_deg'"),
         ("name: bare\n", "key 'title' is missing"),
     ],
@@ -143,6 +174,7 @@ def test_a_recipe_in_a_file_may_extend_one_that_ships(tmp_path: Path) -> None:
 def test_a_wrong_recipe_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
+    (tmp_path / "late.yaml").write_text(LATE)
     with pytest.raises((SpecError, UnknownNameError), match=message) as caught:
         find_course("hair", str(file))
     assert "\n" not in str(caught.value)

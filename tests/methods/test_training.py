@@ -242,7 +242,8 @@ def test_a_training_can_begin_from_other_weights(trainer: Trainer) -> None:
     with trainer("restormer", "first", steps=2) as training:
         list(training.run())
         weights, _ = finish(training)
-        assert describe(training).began_from == ""
+        first = describe(training)
+        assert (first.began_from, first.trained_before) == ("", "")
     with trainer("restormer", "second", steps=1, init=str(weights)) as training:
         begun = {key: t.clone() for key, t in training.network.state_dict().items()}
         list(training.run())
@@ -250,7 +251,7 @@ def test_a_training_can_begin_from_other_weights(trainer: Trainer) -> None:
     stored = safetensors.torch.load_file(weights)
     assert all(torch.equal(begun[key].half(), stored[key]) for key in stored)
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in card.began_from
-    assert card.words.endswith("begun from other weights")
+    assert card.words.endswith(f"; before that {first.words}")
     assert all(p.requires_grad for p in training.network.parameters())
     with pytest.raises(UsageError, match="holds a training that differs in init;"):
         trainer("restormer", "second", steps=1).__enter__()

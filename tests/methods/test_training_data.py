@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.catalog import Catalog
-from restorebench.errors import DataError, ImageError
+from restorebench.errors import DataError, ImageError, UsageError
 from restorebench_methods.training.data import _turned, find_dataset
 from restorebench_methods.training.loop import Options, Training
 from restorebench_methods.training.overlap import find_test_images, find_tested
@@ -43,6 +44,31 @@ def test_a_cycle_shows_each_source_in_turn_and_each_image_as_often(trainer: Trai
     assert images == 4  # of five, one is held out
     shown = Counter(training.crops._choose(5 * turn)[1] for turn in range(3 * images))
     assert set(shown.values()) == {3}
+
+
+def test_a_cycle_shows_sources_once_they_begin_and_as_often_as_they_repeat(
+    training_root: Path, recipe: Path, tmp_path: Path
+) -> None:
+    noise = "kind: denoise, datasets: [bsd400], mix: [gaussian_noise: {sigma: 15}]"
+    (tmp_path / "mix.yaml").write_text(
+        "name: mix\ntitle: rain first\nsources:\n"
+        f"  - {{name: late, begin: 6, {noise}}}\n"
+        f"  - {{name: early, repeat: 2, {noise}}}\n"
+        f"  - {{name: latest, begin: 11, repeat: 3, {noise}}}\n"
+    )
+    recipe.write_text(recipe.read_text().replace("crop: 16", "crop: 16\nmixture: mix.yaml"))
+    course = find_course("hair", str(recipe))
+    options = Options(data_root=training_root, out=tmp_path / "out")
+    chosen = Training(course, options, Catalog.installed()).crops._choose
+    shown = [chosen(index)[0].spec.name for index in range(23)]
+    assert shown[:6] == ["early"] * 6
+    assert shown[6:11] == ["late", "early", "early", "late", "early"]
+    assert shown[11:] == ["late", "early", "latest", "early", "latest", "latest"] * 2
+    images = Counter(chosen(index)[1] for index in range(4))
+    assert set(images.values()) == {1}, "each of the four images before the first again"
+    short = replace(options, steps=3)
+    with pytest.raises(UsageError, match="latest begins at sample 11, but 3 steps show only 9"):
+        Training(course, short, Catalog.installed())
 
 
 def test_an_epoch_shows_each_image_as_often_as_the_mixture_says(

@@ -35,7 +35,9 @@ class Card(Info):
     """Files of test sets that every training image was compared with."""
     seed: int
     began_from: str = ""
-    """File, hash and training of the weights that it began from, if not from random ones."""
+    """File and hash of the weights that it began from, if not from random ones."""
+    trained_before: str = ""
+    """The training of those weights in one line, if their file states it."""
     steps: int
     steps_of_the_recipe: int
     crops: int
@@ -63,6 +65,8 @@ class Card(Info):
         )
         side = recipe["crop"]
         begun = ", begun from other weights" if self.began_from else ""
+        if self.trained_before:
+            begun = f"; before that {self.trained_before}"
         devices = ", ".join(dict.fromkeys(session["device"] for session in self.sessions))
         return (
             f"recipe {recipe['name']}, {self.steps} steps{short} of {recipe['batch']} crops of "
@@ -108,6 +112,7 @@ def describe(training: Training) -> Card:
         test_images=len(training.tests.names),
         seed=training.options.seed,
         began_from=_begun(training.method.weights),
+        trained_before=training.method.weights.training if training.method.weights else "",
         steps=state.step,
         steps_of_the_recipe=training.planned,
         crops=state.step * course.recipe.batch,
@@ -120,7 +125,7 @@ def describe(training: Training) -> Card:
 def _begun(weights: Weights | None) -> str:
     if weights is None:
         return ""
-    return ", ".join(filter(None, [weights.file, weights.sha256, weights.training]))
+    return ", ".join(filter(None, [weights.file, weights.sha256]))
 
 
 def _half(key: str, tensor: Tensor) -> Tensor:

@@ -171,6 +171,8 @@ class Crops(TorchDataset[Sample]):
         self._views = views
         self._seed = seed
         self._ends = list(accumulate(len(s.training) * s.spec.repeat for s in sources))
+        begins = sorted({source.spec.begin for source in sources}, reverse=True)
+        self._cycles = {begin: _cycle(sources, begin) for begin in begins}
 
     @property
     def epoch(self) -> int:
@@ -192,15 +194,23 @@ class Crops(TorchDataset[Sample]):
 
     def _choose(self, index: int) -> tuple[Source, int]:
         if self._recipe.order == "cycle":
-            turn, which = divmod(index, len(self._sources))
-            source = self._sources[which]
-            epoch, position = divmod(turn, len(source.training))
+            began, cycle = next(item for item in self._cycles.items() if index >= item[0])
+            cycles, which = divmod(index - began, len(cycle))
+            source, turn = cycle[which]
+            epoch, position = divmod(cycles * source.spec.repeat + turn, len(source.training))
             return source, int(_order(len(source.training), self._seed, epoch)[position])
         epoch, position = divmod(index, self.epoch)
         entry = int(_order(self.epoch, self._seed, epoch)[position])
         which = next(n for n, end in enumerate(self._ends) if entry < end)
         source = self._sources[which]
         return source, (self._ends[which] - 1 - entry) % len(source.training)
+
+
+def _cycle(sources: Sequence[Source], at: int) -> list[tuple[Source, int]]:
+    """Return one cycle of the sources that are shown from sample ``at`` on, each with its turn."""
+    shown = [source for source in sources if source.spec.begin <= at]
+    turns = range(max((source.spec.repeat for source in shown), default=0))
+    return [(source, turn) for turn in turns for source in shown if turn < source.spec.repeat]
 
 
 @lru_cache(maxsize=8)

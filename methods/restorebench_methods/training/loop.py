@@ -95,6 +95,12 @@ class Training:
         self.planned = _steps(course, self.crops.epoch)
         """Steps of the recipe."""
         self.total = options.steps or self.planned
+        last = max(course.mixture.sources, key=lambda source: source.begin)
+        if last.begin >= self.total * recipe.batch:
+            raise UsageError(
+                f"source {last.name} begins at sample {last.begin}, but {self.total} steps show "
+                f"only {self.total * recipe.batch}; train longer, or by another mixture"
+            )
         self.average = None if recipe.ema is None else _average(self.network, recipe.ema)
         self.optimiser = _optimiser(self.network, recipe.optimiser)
         self.state = State()

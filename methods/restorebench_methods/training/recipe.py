@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from restorebench.errors import UnknownNameError
+from restorebench.errors import SpecError, UnknownNameError
 from restorebench.mix import MixStep, Parameter
 from restorebench.noise import NoiseScheme
 from restorebench.spec import Name, Spec, beside, digest, is_path, read_yaml, validated
@@ -43,7 +43,9 @@ class SourceSpec(Spec):
     """Whether the mix is applied to the crop alone, or to the whole image before it is cropped,
     which degradations need that depend on where in the photograph a pixel lies."""
     repeat: int = Field(default=1, ge=1)
-    """How often an epoch shows each image of this source."""
+    """How often an epoch shows each image of this source, or a cycle one of its images."""
+    begin: int = Field(default=0, ge=0)
+    """Sample of the training from which on a cycle shows this source; one begins at 0."""
 
     def steps(self) -> tuple[MixStep, ...]:
         """Return the mix as named steps."""
@@ -65,6 +67,12 @@ class Mixture(Spec):
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds of degradation, in the order in which networks number them."""
         return tuple(dict.fromkeys(source.kind for source in self.sources))
+
+    @model_validator(mode="after")
+    def _a_training_begins_with_something(self) -> Self:
+        if all(source.begin for source in self.sources):
+            raise ValueError("no source begins at sample 0")
+        return self
 
 
 class OptimiserSpec(Spec):
@@ -103,7 +111,7 @@ class Recipe(Spec):
     """A mixture's name, or a YAML file."""
     order: Literal["shuffled", "cycle"]
     """``shuffled``: all images of an epoch in random order, as often as the mixture repeats them;
-    ``cycle``: one image of each source in turn."""
+    ``cycle``: one image of each source in turn, those that repeat as often as they do."""
     crop: int = Field(ge=16, multiple_of=8)
     """Side in pixels."""
     augment: Literal["flips", "dihedral"]
@@ -175,7 +183,8 @@ class Course:
 def find_course(method: str, recipe: str) -> Course:
     """Return a recipe, by name or YAML path, for one of its methods.
 
-    A recipe file may extend another by ``extends: NAME``; its keys replace those of that one.
+    A recipe file may extend another by ``extends: NAME``; its keys replace those of that one,
+    but for ``methods``, which are merged method by method.
 
     Raises:
         UnknownNameError: if there is no such recipe or mixture, or it is for other methods.
@@ -185,6 +194,12 @@ def find_course(method: str, recipe: str) -> Course:
     if method not in found.methods:
         raise UnknownNameError(f"method of recipe {found.name}", method, found.methods)
     mixture = _read(Mixture, "mixture", beside(recipe, found.mixture), MIXTURES)
+    for source in mixture.sources:
+        if source.begin and found.order != "cycle":
+            raise SpecError(
+                f"recipe {found.name}: source {source.name} of mixture {mixture.name} begins at "
+                f"sample {source.begin}, which needs order: cycle"
+            )
     return Course(method=method, recipe=found, mixture=mixture)
 
 
@@ -205,9 +220,21 @@ def _read(model: type[S], kind: str, name: str, folder: Traversable) -> S:
             raise UnknownNameError(kind, str(base), known)
         inherited = read_yaml(known[base])
         validated(model, inherited, str(known[base]))  # so that a fault is named where it stands
+        _complete(document.get("methods"), inherited.get("methods", {}))
         for key, value in inherited.items():
             document.setdefault(key, value)
     return validated(model, document, str(file))
+
+
+def _complete(methods: object, inherited: Mapping[str, Mapping[str, object]]) -> None:
+    """Add the methods that a file does not name, and the keys that its methods do not."""
+    if not isinstance(methods, dict):
+        return  # none, or a fault, which is found where all is validated
+    for name, keys in inherited.items():
+        own = methods.setdefault(name, keys)
+        if isinstance(own, dict):
+            for key, value in keys.items():
+                own.setdefault(key, value)
 
 
 def _files(folder: Traversable) -> Mapping[str, Traversable]:
