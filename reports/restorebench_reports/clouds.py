@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, log10
 
+import numpy as np
 import pandas as pd
 
 from restorebench.board.info import MetricInfo
 from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.pareto import on_front
 from restorebench.board.table import Table, format_value
 from restorebench.costs.columns import setting_of
 from restorebench.published import AVERAGE
@@ -155,11 +157,12 @@ def _cloud(
     margin = 0.08 * (max(shown) - min(shown) or 1)
     across = _Scale(log10(cheapest), log10(dearest), LEFT, RIGHT)
     up = _Scale(min(shown) - margin, max(shown) + margin, BOTTOM, TOP)
-    first = front(costs, means, higher=metric.higher_is_better)
+    values = np.array(list(costs.values())), np.array(shown)
+    front = on_front(*values, higher=metric.higher_is_better)
     labels = _apart({name: up.at(means[name]) for name in costs})
     places = {name: across.at(log10(value)) for name, value in costs.items()}
     points = []
-    for name, value in costs.items():
+    for (name, value), first in zip(costs.items(), front, strict=True):
         beside = [(x, up.at(means[n])) for n, x in places.items() if n != name]
         left = _to_the_left(titles[name], places[name], labels[name], beside)
         points.append(
@@ -172,7 +175,7 @@ def _cloud(
                 anchor="end" if left else "start",
                 cost=f"{value:.3g}",
                 value=format_value(means[name], metric, "plain"),
-                first=name in first,
+                first=bool(first),
             )
         )
     first_of_ten = (1, 2, 5) if dearest / cheapest < 1000 else (1,)
@@ -205,21 +208,6 @@ def round_step(least: float) -> float:
 
 def _place(point: Point) -> tuple[float, float]:
     return point.x, point.y
-
-
-def front(costs: Mapping[str, float], means: Mapping[str, float], *, higher: bool) -> set[str]:
-    """Return the methods that no other beats: none is as good in both and better in one.
-
-    >>> front({"a": 1, "b": 2, "c": 2}, {"a": 30, "b": 31, "c": 29}, higher=True) == {"a", "b"}
-    True
-    """
-    good = {name: means[name] if higher else -means[name] for name in costs}
-
-    def beats(one: str, other: str) -> bool:
-        as_good = costs[one] <= costs[other] and good[one] >= good[other]
-        return as_good and (costs[one], good[one]) != (costs[other], good[other])
-
-    return {name for name in costs if not any(beats(other, name) for other in costs)}
 
 
 def _to_the_left(title: str, x: float, y: float, points: Sequence[tuple[float, float]]) -> bool:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -101,6 +102,20 @@ def test_a_cancelled_job_and_a_killed_worker_cost_nothing_and_the_front_end_may_
         dispatch.gather()
     session.finish()
     assert killed
+    assert_equal_runs(out, whole)
+
+
+def test_the_command_line_hands_over_ends_and_collects(
+    make: Make, whole: Path, tmp_path: Path
+) -> None:
+    order, out = make("slurm"), tmp_path / "slurm"
+    words = ["--suite", order.suite, "--plugin", *order.plugins, "--no-pictures"]
+    words += ["--noise", order.options.noise, "--limit", 3, "-m", "slow", "-m", "identity"]
+    words += ["--executor", "slurm", "--workers", 2, "--set", "minutes=10", "--detach"]
+    for command in (["run", *words, "--out", out], ["collect", out]):
+        program = [sys.executable, "-m", "restorebench", *map(str, command)]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
     assert_equal_runs(out, whole)
 
 

@@ -407,15 +407,28 @@ def test_a_full_shared_disk_ends_the_run_and_costs_nothing_stored(
     assert scores(out) == scores(whole)
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["plan", "--workers", 3], ["6 images to measure on cpu", "2 bundles of about"]),
+        (["run", "--executor", "hand", "--detach"], ["2 bundles for hand", "collect "]),
+    ],
+)
 def test_the_command_line_hands_over_watches_and_collects(
-    order: Order, suite: Path, data_root: Path, tmp_path: Path, cli: Cli
+    command: list[str | int],
+    said: list[str],
+    suite: Path,
+    data_root: Path,
+    tmp_path: Path,
+    cli: Cli,
 ) -> None:
     out = tmp_path / "run"
     words = ["--suite", suite, "--data-root", data_root, "-m", "identity", "--out", out]
-    planned = cli("plan", *words, "--workers", 3)
-    assert planned.returncode == 0, planned.stderr
-    assert "6 images to measure on cpu" in planned.stdout
-    assert "2 bundles of about" in planned.stdout
+    handed = cli(*command, *words)
+    assert handed.returncode == 0, handed.stderr
+    assert all(words in handed.stdout + handed.stderr for words in said)
+    status = json.loads(cli("status", out, "--json").stdout)
+    assert (status["measured"], status["images"], status["over"]) == (0, 6, False)
     work = cli("work", *files_of_bundles(out))
     assert work.returncode == 0, work.stderr
     status = json.loads(cli("status", out, "--json").stdout)

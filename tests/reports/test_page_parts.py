@@ -14,7 +14,7 @@ from restorebench.board.table import table_of
 from restorebench.method import Card, Method
 from restorebench.pictures import find_pictures
 from restorebench_reports import gallery
-from restorebench_reports.clouds import Cloud, clouds_of, front
+from restorebench_reports.clouds import Cloud, clouds_of
 from restorebench_reports.gallery import Case, cases_of
 from restorebench_reports.html import render
 from restorebench_reports.panels import panels_of
@@ -25,13 +25,6 @@ from .test_cost_columns import AGREEING, board_with, cost
 
 def clouds(board: Leaderboard) -> dict[str, Cloud]:
     return {cloud.cost: cloud for cloud in clouds_of(board, table_of(board))}
-
-
-def test_a_front_is_of_those_that_none_beats_in_both() -> None:
-    costs = {"small": 1.0, "twin": 1.0, "large": 5.0, "waste": 9.0}
-    means = {"small": 30.0, "twin": 30.0, "large": 33.0, "waste": 32.0}
-    assert front(costs, means, higher=True) == {"small", "twin", "large"}
-    assert front(costs, means, higher=False) == {"small", "twin"}
 
 
 def test_each_cost_in_each_setting_has_a_picture() -> None:

@@ -253,10 +253,8 @@ def begin(session: Session, store: Store, order: Order) -> Dispatch:
                 f"{len(under_way)} bundles of {store.folder} are still being measured: "
                 f"restorebench collect {store.folder} (--cancel to end them)"
             )
-    folder, executor = (
-        store.folder / FOLDER / store.session,
-        session.catalog.executor(order.executor),
-    )
+    folder = store.folder / FOLDER / store.session
+    executor = session.catalog.executor(order.executor)
     if session.cost_sizes and not executor.secludes:
         raise UsageError(
             f"executor {order.executor} cannot keep a device to methods that are timed; "
