@@ -37,11 +37,14 @@ class Contender:
             target=_serve, args=(theirs, factory, arguments), daemon=True
         )
         self._process.start()
-        self._asked.send(True)  # a warm-up, while others start
 
     def ready(self) -> None:
-        """Wait until the process has done its work for a first time."""
-        self._answer()
+        """Have the work done for a first time, when no other is at work.
+
+        Two at once have more threads than there are processors, and OpenMP's wait busily for one
+        another: a minute's work then takes longer than `PATIENCE`.
+        """
+        self.seconds()
 
     def seconds(self) -> float:
         """Do the work once more and return how long it took; call `ready` before."""
