@@ -37,21 +37,13 @@ class Contender:
             target=_serve, args=(theirs, factory, arguments), daemon=True
         )
         self._process.start()
-
-    def ready(self) -> None:
-        """Have the work done for a first time, when no other is at work.
-
-        Two at once have more threads than there are processors, and OpenMP's wait busily for one
-        another: a minute's work then takes longer than `PATIENCE`.
-        """
+        # A warm-up, and before the next one starts: two at once have more threads than there are
+        # processors, and OpenMP's wait busily for one another.
         self.seconds()
 
     def seconds(self) -> float:
-        """Do the work once more and return how long it took; call `ready` before."""
+        """Do the work once more and return how long it took."""
         self._asked.send(True)
-        return self._answer()
-
-    def _answer(self) -> float:
         if not self._asked.poll(PATIENCE):
             raise TimeoutError(f"{self._process.name} takes more than {PATIENCE} seconds")
         taken = self._asked.recv()
@@ -96,8 +88,6 @@ def race(work: Mapping[str, tuple[Any, ...]], rounds: int) -> dict[str, float]:
     """
     with ExitStack() as stack:
         contenders = {n: stack.enter_context(Contender(*given)) for n, given in work.items()}
-        for contender in contenders.values():
-            contender.ready()
         turns = [{n: c.seconds() for n, c in contenders.items()} for _ in range(rounds)]
     return {name: median(turn[name] for turn in turns) for name in work}
 

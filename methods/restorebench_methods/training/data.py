@@ -209,7 +209,7 @@ class Crops(TorchDataset[Sample]):
 def _cycle(sources: Sequence[Source], at: int) -> list[tuple[Source, int]]:
     """Return one cycle of the sources that are shown from sample ``at`` on, each with its turn."""
     shown = [source for source in sources if source.spec.begin <= at]
-    turns = range(max((source.spec.repeat for source in shown), default=0))
+    turns = range(max(source.spec.repeat for source in shown))
     return [(source, turn) for turn in turns for source in shown if turn < source.spec.repeat]
 
 
