@@ -18,7 +18,7 @@ from restorebench_methods.training.recipe import Course, Mixture, Recipe, find_c
 from restorebench_methods.training.schedule import Cosine, Piecewise
 
 FOLDER = Path(str(files("restorebench_methods"))) / "recipes"
-EXTENDING = ("three_deg_small_2", "five_deg_small")
+EXTENDING = ("three_deg_small_2", "three_deg_small_3", "five_deg_small")
 RECIPES = {
     name: Recipe.read(FOLDER / f"{name}.yaml") for name in recipe_names() if name not in EXTENDING
 }
@@ -154,6 +154,38 @@ def test_methods_of_an_extended_recipe_keep_what_the_file_does_not_name(tmp_path
     assert find_course("hair", str(file)).own == find_course("hair", "three_deg_small").own
 
 
+def test_a_recipe_may_extend_one_that_extends_another(tmp_path: Path) -> None:
+    first, second, third = (
+        find_course("airnet", name)
+        for name in ("three_deg_small", "three_deg_small_2", "three_deg_small_3")
+    )
+    assert third.recipe.length == 4000  # its own
+    assert third.recipe.crop == second.recipe.crop != first.recipe.crop
+    assert third.own == second.own
+    assert third.own.objective != first.own.objective
+    assert third.recipe.optimiser == second.recipe.optimiser == first.recipe.optimiser
+    assert third.own.config == first.own.config
+
+
+def test_sources_of_an_extended_mixture_are_completed_and_joined(tmp_path: Path) -> None:
+    (tmp_path / "mix.yaml").write_text(
+        "extends: three_deg_synthetic\n"
+        "name: more\n"
+        "title: more rain, and blur\n"
+        "sources:\n"
+        "  - {name: rain, repeat: 5}\n"
+        "  - {name: blur, kind: deblur, datasets: [bsd400], mix: [motion_blur: {length: 9}]}\n"
+    )
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: three_deg_small\nname: mine\nmixture: mix.yaml\n")
+    mixture = find_course("hair", str(file)).mixture
+    base = {s.name: s for s in find_course("hair", "three_deg_small").mixture.sources}
+    names = [source.name for source in mixture.sources]
+    assert names == ["rain", "blur", "noise15", "noise25", "noise50", "haze"]
+    assert mixture.sources[0] == base["rain"].model_copy(update={"repeat": 5})
+    assert mixture.sources[2] == base["noise15"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -168,6 +200,7 @@ def test_methods_of_an_extended_recipe_keep_what_the_file_does_not_name(tmp_path
         ("extends: hair\nmethods: {hair: 3}\n", r"mine.yaml:2:\d+: methods"),
         ("extends: hair\nmixture: late.yaml\n", "begins at sample 5, which needs order: cycle"),
         ("extends: hair\nmixture: four_deg\n", "no mixture is called 'four_deg'"),
+        ("extends: hair\nmixture: bad.yaml\n", r"bad.yaml:2:\d+: "),
         ("name: bare\n", "key 'title' is missing"),
     ],
 )
@@ -175,6 +208,7 @@ def test_a_wrong_recipe_is_named_with_its_place(tmp_path: Path, text: str, messa
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     (tmp_path / "late.yaml").write_text(LATE)
+    (tmp_path / "bad.yaml").write_text("extends: three_deg\nsources: [3, {repeat: 0}]\n")
     with pytest.raises((SpecError, UnknownNameError), match=message) as caught:
         find_course("hair", str(file))
     assert "\n" not in str(caught.value)

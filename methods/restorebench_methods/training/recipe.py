@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from restorebench.errors import SpecError, UnknownNameError
 from restorebench.mix import MixStep, Parameter
 from restorebench.noise import NoiseScheme
-from restorebench.spec import Name, Spec, beside, digest, is_path, read_yaml, validated
+from restorebench.spec import Document, Name, Spec, beside, digest, is_path, read_yaml, validated
 from restorebench.suite import Kind
 from restorebench_methods.training.objective import L1, Objective
 from restorebench_methods.training.schedule import Schedule
@@ -183,8 +183,8 @@ class Course:
 def find_course(method: str, recipe: str) -> Course:
     """Return a recipe, by name or YAML path, for one of its methods.
 
-    A recipe file may extend another by ``extends: NAME``; its keys replace those of that one,
-    but for ``methods``, which are merged method by method.
+    A file may extend another by ``extends: NAME``; its keys replace those of that one, but for
+    ``methods`` and ``sources``, which are merged one by one.
 
     Raises:
         UnknownNameError: if there is no such recipe or mixture, or it is for other methods.
@@ -212,29 +212,49 @@ def _read(model: type[S], kind: str, name: str, folder: Traversable) -> S:
     file = Path(name) if is_path(name) else _files(folder).get(name)
     if file is None:
         raise UnknownNameError(kind, name, _files(folder))
+    return validated(model, _document(model, kind, file, folder), str(file))
+
+
+def _document(model: type[S], kind: str, file: Path | Traversable, folder: Traversable) -> Document:
+    """Return what a file says, and what it leaves to the file that it extends, and so on."""
     document = read_yaml(file)
     base = document.pop("extends", None)
     if base is not None:
         known = _files(folder)
         if base not in known:
             raise UnknownNameError(kind, str(base), known)
-        inherited = read_yaml(known[base])
+        inherited = _document(model, kind, known[base], folder)
         validated(model, inherited, str(known[base]))  # so that a fault is named where it stands
-        _complete(document.get("methods"), inherited.get("methods", {}))
+        _complete_methods(document.get("methods"), inherited.get("methods", {}))
+        _complete_sources(document.get("sources"), inherited.get("sources", ()))
+        _complete(document, inherited)
+    return document
+
+
+def _complete(own: object, inherited: Mapping[str, object]) -> None:
+    """Add the keys that a mapping does not have; anything else is a fault that is found later."""
+    if isinstance(own, dict):
         for key, value in inherited.items():
-            document.setdefault(key, value)
-    return validated(model, document, str(file))
+            own.setdefault(key, value)
 
 
-def _complete(methods: object, inherited: Mapping[str, Mapping[str, object]]) -> None:
-    """Add the methods that a file does not name, and the keys that its methods do not."""
-    if not isinstance(methods, dict):
-        return  # none, or a fault, which is found where all is validated
-    for name, keys in inherited.items():
-        own = methods.setdefault(name, keys)
-        if isinstance(own, dict):
-            for key, value in keys.items():
-                own.setdefault(key, value)
+def _complete_methods(methods: object, inherited: Mapping[str, Mapping[str, object]]) -> None:
+    """Add the methods that a recipe does not name, and the keys that its methods do not have."""
+    _complete(methods, inherited)
+    if isinstance(methods, dict):
+        for name, keys in inherited.items():
+            _complete(methods[name], keys)
+
+
+def _complete_sources(sources: object, inherited: Iterable[Mapping[str, object]]) -> None:
+    """Add the sources that a mixture does not name, and the keys that its sources do not have."""
+    if isinstance(sources, list):
+        named = {source.get("name"): source for source in sources if isinstance(source, dict)}
+        for keys in inherited:
+            if keys["name"] in named:
+                _complete(named[keys["name"]], keys)
+            else:
+                sources.append(keys)
 
 
 def _files(folder: Traversable) -> Mapping[str, Traversable]:
