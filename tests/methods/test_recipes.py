@@ -18,7 +18,7 @@ from restorebench_methods.training.recipe import Course, Mixture, Recipe, find_c
 from restorebench_methods.training.schedule import Cosine, Piecewise
 
 FOLDER = Path(str(files("restorebench_methods"))) / "recipes"
-EXTENDING = ("three_deg_small_2", "three_deg_small_3", "five_deg_small")
+EXTENDING = ("three_deg_small_2", "five_deg_small")
 RECIPES = {
     name: Recipe.read(FOLDER / f"{name}.yaml") for name in recipe_names() if name not in EXTENDING
 }
@@ -155,16 +155,17 @@ def test_methods_of_an_extended_recipe_keep_what_the_file_does_not_name(tmp_path
 
 
 def test_a_recipe_may_extend_one_that_extends_another(tmp_path: Path) -> None:
-    first, second, third = (
-        find_course("airnet", name)
-        for name in ("three_deg_small", "three_deg_small_2", "three_deg_small_3")
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: three_deg_small_2\nname: mine\nlength: 5000\n")
+    first, second, mine = (
+        find_course("airnet", name) for name in ("three_deg_small", "three_deg_small_2", str(file))
     )
-    assert third.recipe.length == 4000  # its own
-    assert third.recipe.crop == second.recipe.crop != first.recipe.crop
-    assert third.own == second.own
-    assert third.own.objective != first.own.objective
-    assert third.recipe.optimiser == second.recipe.optimiser == first.recipe.optimiser
-    assert third.own.config == first.own.config
+    assert mine.recipe.length == 5000
+    assert mine.mixture == second.mixture != first.mixture
+    assert mine.own == second.own
+    assert mine.own.objective != first.own.objective
+    assert mine.recipe.optimiser == first.recipe.optimiser
+    assert mine.own.config == first.own.config
 
 
 def test_sources_of_an_extended_mixture_are_completed_and_joined(tmp_path: Path) -> None:

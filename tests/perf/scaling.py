@@ -27,7 +27,7 @@ from restorebench.store import read_records
 
 METHOD = "nl_means"
 BARE_IMAGES = 20
-ROUNDS = 2
+ROUNDS = 3
 
 
 def measured(workers: int, limit: int | None = None, *, bound: bool = False) -> tuple[float, Path]:
