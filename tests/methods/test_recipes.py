@@ -190,6 +190,7 @@ def test_sources_of_an_extended_mixture_are_completed_and_joined(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("extends: [hair]\n", "no recipe is called"),
         ("extends: three_deg_smal\n", "no recipe is called 'three_deg_smal'"),
         ("extends: hair\nbatsh: 2\n", r"mine.yaml:2:1: unknown key 'batsh'. Did you mean 'batch'"),
         ("extends: hair\nbatch: 0\n", r"mine.yaml:2:1: batch: "),
@@ -209,7 +210,7 @@ def test_a_wrong_recipe_is_named_with_its_place(tmp_path: Path, text: str, messa
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     (tmp_path / "late.yaml").write_text(LATE)
-    (tmp_path / "bad.yaml").write_text("extends: three_deg\nsources: [3, {repeat: 0}]\n")
+    (tmp_path / "bad.yaml").write_text("extends: three_deg\nsources: [3, {name: [rain]}]\n")
     with pytest.raises((SpecError, UnknownNameError), match=message) as caught:
         find_course("hair", str(file))
     assert "\n" not in str(caught.value)

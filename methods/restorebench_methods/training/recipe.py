@@ -220,11 +220,11 @@ def _document(model: type[S], kind: str, file: Path | Traversable, folder: Trave
     document = read_yaml(file)
     base = document.pop("extends", None)
     if base is not None:
-        known = _files(folder)
-        if base not in known:
-            raise UnknownNameError(kind, str(base), known)
-        inherited = _document(model, kind, known[base], folder)
-        validated(model, inherited, str(known[base]))  # so that a fault is named where it stands
+        extended = _files(folder).get(str(base))
+        if extended is None:
+            raise UnknownNameError(kind, str(base), _files(folder))
+        inherited = _document(model, kind, extended, folder)
+        validated(model, inherited, str(extended))  # so that a fault is named where it stands
         _complete_methods(document.get("methods"), inherited.get("methods", {}))
         _complete_sources(document.get("sources"), inherited.get("sources", ()))
         _complete(document, inherited)
@@ -249,10 +249,11 @@ def _complete_methods(methods: object, inherited: Mapping[str, Mapping[str, obje
 def _complete_sources(sources: object, inherited: Iterable[Mapping[str, object]]) -> None:
     """Add the sources that a mixture does not name, and the keys that its sources do not have."""
     if isinstance(sources, list):
-        named = {source.get("name"): source for source in sources if isinstance(source, dict)}
+        named = {str(source.get("name")): source for source in sources if isinstance(source, dict)}
         for keys in inherited:
-            if keys["name"] in named:
-                _complete(named[keys["name"]], keys)
+            name = str(keys["name"])
+            if name in named:
+                _complete(named[name], keys)
             else:
                 sources.append(keys)
 
