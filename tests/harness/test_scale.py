@@ -428,11 +428,12 @@ def test_the_command_line_hands_over_watches_and_collects(
     assert handed.returncode == 0, handed.stderr
     assert all(part in handed.stdout + handed.stderr for part in said)
     status = json.loads(cli("status", out, "--json").stdout)
-    assert (status["measured"], status["images"]) == (0, 6)
+    assert (status["measured"], status["images"], status["over"]) == (0, 6, False)
     work = cli("work", *files_of_bundles(out))
     assert work.returncode == 0, work.stderr
     status = json.loads(cli("status", out, "--json").stdout)
     assert (status["measured"], status["images"], status["working"]) == (6, 6, [])
+    assert status["over"]
     done = cli("collect", out)
     assert done.returncode == 0, done.stderr
     assert cli("verify", out).returncode == 0

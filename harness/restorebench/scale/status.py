@@ -71,7 +71,7 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return asdict(self)
+        return {**asdict(self), "over": self.over}
 
 
 class Watcher:
