@@ -9,6 +9,8 @@ import pandas as pd
 
 from restorebench.board.info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
 from restorebench.board.leaderboard import Leaderboard
+from restorebench.costs.complexity import Complexity
+from restorebench.costs.record import CostIdentity, CostRecord, Latency
 
 Scores = Mapping[tuple[str, str], Sequence[tuple[float, float] | str]]
 """PSNR and SSIM of each image, or why it failed, by method and task."""
@@ -17,6 +19,9 @@ METRICS = (
     MetricInfo(name="psnr", title="PSNR", unit="dB", digits=2, higher_is_better=True),
     MetricInfo(name="ssim", title="SSIM", unit="", digits=4, higher_is_better=True),
 )
+MACHINE = "cpu: A_processor <model>"
+AGREEING = {"torch": 132_227_693_472, "ptflops": 132_227_693_487, "fvcore": 132_233_513_888}
+"""MACs of one network by three counters."""
 SESSION = {
     "session": "20260102T030405-6",
     "command": "restorebench run --suite fixed -m 'first'",
@@ -124,9 +129,43 @@ def board_of(
     return Leaderboard(BoardInfo.model_validate({**given, **changes}), frame)
 
 
+def cost(
+    method: str,
+    macs: Mapping[str, int] | None = None,
+    *,
+    parameters: int = 35_592_263,
+    times: tuple[float, ...] = (),
+    size: int = 224,
+    batch: int = 1,
+) -> CostRecord:
+    """A method's cost as it is measured: MACs by counter, and times in milliseconds."""
+    identity = CostIdentity(
+        method=method,
+        config="{}",
+        weights="none needed",
+        code="c0de",
+        precision="float32",
+        environment="e0",
+        size=size,
+        batch=batch,
+        device=MACHINE,
+        threads=2,
+        tf32=False,
+    )
+    counted = Complexity(size, parameters, 35_000_000, ("never",), 7, dict(macs or {}), {})
+    latency = Latency(restore=times, network=None, state="eager") if times else None
+    return CostRecord(key=identity.key, identity=identity, complexity=counted, latency=latency)
+
+
 def spread(psnr: float, ssim: float) -> list[tuple[float, float]]:
     """Three images around a mean."""
     return [(psnr + step, ssim + step / 100) for step in (-1.0, 0.25, 0.75)]
+
+
+def board_with(*costs: CostRecord) -> Leaderboard:
+    """Two methods on one task, with these costs."""
+    scores = {("first", "rain"): spread(30, 0.9), ("second", "rain"): spread(20, 0.5)}
+    return board_of([column("rain")], [row("first"), row("second")], scores, costs=costs)
 
 
 def fixed_board() -> Leaderboard:

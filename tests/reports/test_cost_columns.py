@@ -9,50 +9,10 @@ import pytest
 
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.board.table import table_of
-from restorebench.costs.complexity import Complexity
-from restorebench.costs.record import CostIdentity, CostRecord, Latency
 from restorebench_reports.csv import tidy
 
-from .boards import board_of, column, hostile_board, row, spread
+from .boards import AGREEING, board_with, cost, hostile_board
 from .conftest import RENDERERS, Rendered
-
-MACHINE = "cpu: A_processor <model>"
-
-
-def cost(
-    method: str,
-    macs: dict[str, int] | None = None,
-    *,
-    times: tuple[float, ...] = (),
-    size: int = 224,
-    batch: int = 1,
-) -> CostRecord:
-    """A method's cost, as it is measured."""
-    identity = CostIdentity(
-        method=method,
-        config="{}",
-        weights="none needed",
-        code="c0de",
-        precision="float32",
-        environment="e0",
-        size=size,
-        batch=batch,
-        device=MACHINE,
-        threads=2,
-        tf32=False,
-    )
-    counted = Complexity(size, 35_592_263, 35_000_000, ("never",), 7, macs or {}, {})
-    latency = Latency(restore=times, network=None, state="eager") if times else None
-    return CostRecord(key=identity.key, identity=identity, complexity=counted, latency=latency)
-
-
-def board_with(*costs: CostRecord) -> Leaderboard:
-    """Two methods on one task, with these costs."""
-    scores = {("first", "rain"): spread(30, 0.9), ("second", "rain"): spread(20, 0.5)}
-    return board_of([column("rain")], [row("first"), row("second")], scores, costs=costs)
-
-
-AGREEING = {"torch": 132_227_693_472, "ptflops": 132_227_693_487, "fvcore": 132_233_513_888}
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)

@@ -27,9 +27,19 @@ from restorebench_reports.figures.representation import seen
 from restorebench_reports.figures.strip import kept_panels, strip
 from restorebench_reports.figures.style import Drawing, save, shown
 
-from .boards import board_of, column, fixed_board, hostile_board, row, spread
+from .boards import (
+    AGREEING,
+    MACHINE,
+    board_of,
+    board_with,
+    column,
+    cost,
+    fixed_board,
+    hostile_board,
+    row,
+    spread,
+)
 from .pdflatex import compiled
-from .test_cost_columns import AGREEING, MACHINE, board_with, cost
 
 
 def texts(drawing: Drawing) -> list[str]:

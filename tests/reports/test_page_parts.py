@@ -19,8 +19,7 @@ from restorebench_reports.gallery import Case, cases_of
 from restorebench_reports.html import render
 from restorebench_reports.panels import panels_of
 
-from .boards import METRICS, board_of, column, fixed_board, row, spread
-from .test_cost_columns import AGREEING, board_with, cost
+from .boards import AGREEING, METRICS, board_of, board_with, column, cost, fixed_board, row, spread
 
 
 def clouds(board: Leaderboard) -> dict[str, Cloud]:

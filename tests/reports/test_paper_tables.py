@@ -12,9 +12,18 @@ from restorebench_reports import latex, numbers
 from restorebench_reports.efficiency import efficiency_table
 from restorebench_reports.significance import significance_tables
 
-from .boards import board_of, column, fixed_board, hostile_board, row
+from .boards import (
+    AGREEING,
+    MACHINE,
+    board_of,
+    board_with,
+    column,
+    cost,
+    fixed_board,
+    hostile_board,
+    row,
+)
 from .pdflatex import compiled
-from .test_cost_columns import AGREEING, MACHINE, board_with, cost
 
 
 def clear_board() -> Leaderboard:
