@@ -220,9 +220,10 @@ def _document(model: type[S], kind: str, file: Path | Traversable, folder: Trave
     document = read_yaml(file)
     base = document.pop("extends", None)
     if base is not None:
-        extended = _files(folder).get(str(base))
+        known = _files(folder)
+        extended = known.get(str(base))
         if extended is None:
-            raise UnknownNameError(kind, str(base), _files(folder))
+            raise UnknownNameError(kind, str(base), known)
         inherited = _document(model, kind, extended, folder)
         validated(model, inherited, str(extended))  # so that a fault is named where it stands
         _complete_methods(document.get("methods"), inherited.get("methods", {}))
