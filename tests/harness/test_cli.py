@@ -280,6 +280,23 @@ def test_a_file_on_disk_adds_a_method(
     assert cli(*common).returncode == 2
 
 
+def test_a_run_says_which_methods_its_table_held_before(
+    cli: Cli, suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN + "\nMETHODS = {'brighter': BrighterMethod}\n")
+    common = ("run", "--suite", suite, "--data-root", data_root, "--out", "run")
+    mine, both = ("--plugin", "mine.py", "-m", "brighter"), ("-m", "identity")
+    said = "not in this table any more: identity."
+    assert said not in cli(*common, "-m", "identity").stdout
+    assert said in cli(*common, *mine).stdout
+    journals = sorted((tmp_path / "run" / "journal").iterdir())
+    done = cli(*common, *mine, *both)
+    assert "any more" not in done.stdout
+    assert all(title in done.stdout for title in ("Brighter", "Degraded input"))
+    added = set((tmp_path / "run" / "journal").iterdir()) - set(journals)
+    assert not any(path.read_text() for path in added), "nothing is measured twice"
+
+
 def test_an_installed_package_adds_a_method_a_degradation_and_a_suite(
     suite: Path, data_root: Path, tmp_path: Path
 ) -> None:

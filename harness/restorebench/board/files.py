@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restorebench.board.comparison_table import save_comparison
+from restorebench.board.folders import names_left_out
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.board.table import Style
 from restorebench.catalog import Catalog
@@ -20,6 +21,8 @@ class Written:
     files: tuple[Path, ...]
     failures: tuple[str, ...]
     """One line for each renderer that failed."""
+    left_out: tuple[str, ...]
+    """Rows of the board that lay there before, which this one lacks."""
 
     def check(self) -> None:
         """Raise the renderers' failures.
@@ -39,6 +42,7 @@ def write_board(
     Raises:
         OutputFolderError: if the folder cannot be written.
     """
+    left_out = names_left_out(folder, board.info)
     files, failures = board.save(folder), []
     if board.printed:
         files.append(save_comparison(board, folder))
@@ -52,4 +56,4 @@ def write_board(
         except (Exception, SystemExit) as error:  # a renderer is foreign code
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             failures.append(f"renderer {name!r} failed: {reason}; the other files are written")
-    return Written(board, tuple(files), tuple(failures))
+    return Written(board, tuple(files), tuple(failures), left_out)

@@ -38,6 +38,15 @@ def own_folder(run: Path, info: BoardInfo, *, first: bool) -> Path:
     )
 
 
+def names_left_out(folder: Path, info: BoardInfo) -> tuple[str, ...]:
+    """Return the rows of the board in a folder that the one to be written there lacks."""
+    try:
+        found = [row["name"] for row in read_json(folder / BOARD)["rows"]]
+    except (StoreError, KeyError, TypeError):
+        return ()  # no board, or a damaged one
+    return tuple(name for name in found if name not in {row.name for row in info.rows})
+
+
 def _names(info: BoardInfo) -> Iterator[str]:
     """Yield names for a board's folder: ``airnet``, or ``airnet-bfloat16``, and so on."""
     protocol, _, noise = info.protocol.partition("/noise=")

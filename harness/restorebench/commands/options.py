@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -132,6 +132,17 @@ def say_written(files: Iterable[Path]) -> None:
 
     names = [name if name.isprintable() else ascii(name) for name in map(str, files)]
     console().print(Text(f"written: {', '.join(names)}", "dim"))
+
+
+def say_left_out(names: Sequence[str]) -> None:
+    """Print which methods the table held before, if it lacks any now."""
+    from rich.text import Text
+
+    from restorebench.inert import printable
+
+    if names:
+        said = f"not in this table any more: {', '.join(names)}. Name them, too (-m), to have all"
+        console().print(Text(printable(f"{said} in one; nothing is measured twice"), "yellow"))
 
 
 def say_failed(lines: Iterable[str]) -> int:

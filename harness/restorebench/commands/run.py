@@ -36,6 +36,7 @@ from restorebench.commands.options import (
     importable,
     measure,
     say_failed,
+    say_left_out,
     say_written,
     show,
     weights_of,
@@ -189,6 +190,7 @@ def finish(session: Session, style: TableStyle, *, demanded: bool) -> int:
     for written in session.finish(style.value):
         show(written.board, style.value)
         say_written(written.files)
+        say_left_out(written.left_out)
         codes += [say_failed(written.failures), _verdict(written.board, demanded=demanded)]
     return max(codes)
 
