@@ -36,7 +36,7 @@ def run_app(app: typer.Typer) -> NoReturn:
         fail(str(error))
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted; what was measured is stored, and the same command goes on from there")
+        fail("interrupted; what was done is stored, and the same command goes on from there")
         code = INTERRUPTED
     except OSError as error:  # such as a full disk behind standard output
         fail(f"the system refused: {error}")

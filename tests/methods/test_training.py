@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from torch import Tensor
 from restorebench.errors import DataError, StoreError, UnknownNameError, UsageError
 from restorebench.loading import load_method
 from restorebench_methods.training.card import describe, finish
+from restorebench_methods.training.interrupt import uninterrupted
 from restorebench_methods.training.loop import DivergedError, Training
 from restorebench_methods.training.objective import Contrastive
 
@@ -103,6 +105,44 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(
         assert [progress.step for progress in training.run()] == [3, 4]
     assert_equal_states(tmp_path / "whole", tmp_path / "broken")
     assert [s["from_step"] for s in state_of(tmp_path / "broken")["sessions"]] == [0, 2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_loses_no_step(
+    training_root: Path, recipe: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    recipe.write_text(recipe.read_text().replace("every: 30", "every: 1"))  # a line with each
+    command = [sys.executable, "-m", "restorebench", "train", "-m", "restormer", "--steps", "900"]
+    command += ["--recipe", str(recipe), "--data-root", str(training_root), "--out", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command += ["--save-every", "900"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline()]
+        process.send_signal(number)
+        said += process.stderr.readlines()
+    assert process.returncode == 130, said
+    assert said.pop().startswith("restorebench: interrupted; what was done is stored")
+    state = state_of(tmp_path)
+    assert int(re.findall(r"step (\d+)/", said[-1])[0]) <= state["step"] < 900
+    assert state["seconds"] > 0
+
+
+@pytest.mark.parametrize(("times", "done"), [(1, True), (2, False)])
+def test_the_first_interrupt_waits_for_the_end_of_a_step(times: int, done: bool) -> None:
+    ended = False
+
+    def step() -> None:
+        nonlocal ended
+        with uninterrupted():
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+            ended = True
+
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    assert ended is done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from copy import copy
@@ -22,6 +21,7 @@ from restorebench.errors import BenchError, UsageError
 from restorebench.loading import load_method
 from restorebench.method import Method
 from restorebench_methods.training.data import Crops, check_sizes, find_sets, find_sources
+from restorebench_methods.training.interrupt import uninterrupted
 from restorebench_methods.training.objective import Batch
 from restorebench_methods.training.overlap import find_test_images
 from restorebench_methods.training.recipe import Course, OptimiserSpec
@@ -30,7 +30,7 @@ from restorebench_methods.training.validation import validate
 
 
 class DivergedError(BenchError):
-    """A training whose loss or weights are not finite any more."""
+    """A training whose weights are not finite any more."""
 
     exit_code = 3
 
@@ -50,7 +50,7 @@ class Options:
     workers: int = 0
     """Processes that make crops; 0 makes them in this one."""
     save_every: int = 200
-    """Steps between two writings of the state, which a kill throws back to."""
+    """Steps between two writings of the state, which a kill throws back to, but no interrupt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,13 @@ class Training:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.folder.release()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Let go of the folder; what was interrupted goes on from the step that it was at."""
+        try:
+            if kind is not None and issubclass(kind, KeyboardInterrupt):
+                self._save()
+        finally:
+            self.folder.release()
 
     @property
     def restorer(self) -> Method:
@@ -137,7 +142,7 @@ class Training:
         """Train from where the state is to the end, and yield each step.
 
         Raises:
-            DivergedError: if the loss is not finite when the state is to be written.
+            DivergedError: if weights are not finite when the state is to be written.
             ImageError: if an image cannot be read.
             OutputFolderError: if the state cannot be written.
         """
@@ -147,18 +152,19 @@ class Training:
         self.state.sessions.append(self._session())
         began = time.monotonic() - self.state.seconds
         for data in self._batches():
-            lr = recipe.schedule.at(self._time(self.state.step + 1))
-            loss = self._step(data, lr)
-            self.state.step += 1
-            step, last = self.state.step, self.state.step == self.total
-            psnr = None
-            if step % every == 0 or last:
-                scores = validate(self.restorer, self.crops)
-                psnr = sum(scores.values()) / len(scores)
-                self.state.history.append({"step": step, **scores})
-            if step % self.options.save_every == 0 or last:
+            with uninterrupted():
+                lr = recipe.schedule.at(self._time(self.state.step + 1))
+                loss = self._step(data, lr)
+                self.state.step += 1
+                step, last = self.state.step, self.state.step == self.total
+                psnr = None
+                if step % every == 0 or last:
+                    scores = validate(self.restorer, self.crops)
+                    psnr = sum(scores.values()) / len(scores)
+                    self.state.history.append({"step": step, **scores})
                 self.state.seconds = time.monotonic() - began
-                self._save(float(loss))
+                if step % self.options.save_every == 0 or last:
+                    self._save()
             yield Progress(step, self.total, loss, lr, psnr)
 
     def _step(self, data: list[Tensor], lr: float) -> Tensor:
@@ -222,12 +228,12 @@ class Training:
             "seed": self.options.seed,
         }
 
-    def _save(self, loss: float) -> None:
-        finite = all(bool(p.isfinite().all()) for p in self.network.parameters())
-        if not (math.isfinite(loss) and finite):
+    def _save(self) -> None:
+        # A loss that is not finite leaves no finite weights.
+        if not all(bool(p.isfinite().all()) for p in self.network.parameters()):
             raise DivergedError(
-                f"the training diverged before step {self.state.step}: its loss or weights are not "
-                "finite; lower the learning rate. The state before is kept"
+                f"the training diverged before step {self.state.step}: its weights are not finite; "
+                "lower the learning rate. The state before is kept"
             )
         self.state.network = self.network.state_dict()
         self.state.average = {} if self.average is None else self.average.state_dict()
