@@ -278,6 +278,16 @@ def test_on_the_plateau_a_training_can_be_given_another_length(
     assert [(s["from_step"], s["of_steps"]) for s in card.sessions] == [(0, 20), (2, 6)]
 
 
+def test_a_card_tells_the_training_in_one_line(trainer: Trainer, recipe: Path) -> None:
+    with trainer("restormer", steps=1) as training:
+        many = describe(training).words
+    recipe.write_text(recipe.read_text().replace("batch: 3", "batch: 1"))
+    with trainer("restormer", "single") as training:
+        one = describe(training).words
+    assert re.fullmatch(r"recipe tiny, 0 steps instead of 30 of 3 crops of 16x16 from .*", many)
+    assert re.fullmatch(r"recipe tiny, 0 steps instead of 30 of 1 crop of 16x16 from .*", one)
+
+
 def test_a_training_can_begin_from_other_weights(trainer: Trainer) -> None:
     with trainer("restormer", "first", steps=2) as training:
         list(training.run())

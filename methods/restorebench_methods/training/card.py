@@ -58,19 +58,17 @@ class Card(Info):
         """The training in one line."""
         recipe = self.course["recipe"]
         data = ", ".join(f"{d['title']} ({d['trained_on']})" for d in self.data.values())
-        short = (
-            ""
-            if self.steps == self.steps_of_the_recipe
-            else (f" instead of {self.steps_of_the_recipe}")
-        )
-        side = recipe["crop"]
+        planned = self.steps_of_the_recipe
+        short = "" if self.steps == planned else f" instead of {planned}"
+        side, batch = recipe["crop"], recipe["batch"]
+        crops = "1 crop" if batch == 1 else f"{batch} crops"
         begun = ", begun from other weights" if self.began_from else ""
         if self.trained_before:
             begun = f"; before that {self.trained_before}"
         devices = ", ".join(dict.fromkeys(session["device"] for session in self.sessions))
         return (
-            f"recipe {recipe['name']}, {self.steps} steps{short} of {recipe['batch']} crops of "
-            f"{side}x{side} from {data}, on {devices}{begun}"
+            f"recipe {recipe['name']}, {self.steps} steps{short} of {crops} of {side}x{side} "
+            f"from {data}, on {devices}{begun}"
         )
 
 
