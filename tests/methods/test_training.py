@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from restorebench.errors import DataError, StoreError, UnknownNameError, UsageError
 from restorebench.loading import load_method
+from restorebench.weights.trained import read_trained
 from restorebench_methods.training.card import describe, finish
 from restorebench_methods.training.interrupt import uninterrupted
 from restorebench_methods.training.loop import DivergedError, Training
@@ -302,6 +304,15 @@ def test_a_training_can_begin_from_other_weights(trainer: Trainer) -> None:
     assert all(torch.equal(begun[key].half(), stored[key]) for key in stored)
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in card.began_from
     assert card.words.endswith(f"; before that {first.words}")
+    with trainer("restormer", "third", steps=1, init=str(weights)) as training:
+        assert training.method.weights is not None
+        training.method.weights = replace(training.method.weights, training="stage; " * 300)
+        list(training.run())
+        last, _ = finish(training)
+    trained = read_trained(last)
+    assert trained is not None
+    assert len(trained.training) <= 2000
+    assert trained.training.endswith("stage; …")
     assert all(p.requires_grad for p in training.network.parameters())
     with pytest.raises(UsageError, match="holds a training that differs in init;"):
         trainer("restormer", "second", steps=1).__enter__()

@@ -14,6 +14,8 @@ from restorebench.errors import WeightsError
 KEY = "restorebench"
 """Under which it stands in the metadata of a safetensors file."""
 MAX_LENGTH = 10_000
+MAX_TRAINING = 2_000
+"""Characters of the training in words: some eighteen stages, each begun from the one before."""
 
 
 def _one_line(text: str) -> str:
@@ -36,7 +38,7 @@ class Trained(BaseModel):
     """Keywords of the network's constructor; none for the published size."""
     variant: Annotated[Line, Field(max_length=20)] = ""
     """What tables print behind the method's title, such as ``small``."""
-    training: Line = ""
+    training: Annotated[str, AfterValidator(_one_line), Field(max_length=MAX_TRAINING)] = ""
     """Recipe, steps and data in words."""
     card: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
     """SHA-256 of the training card's canonical JSON."""

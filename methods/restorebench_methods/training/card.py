@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import safetensors.torch
@@ -15,7 +16,7 @@ from restorebench.errors import WeightsError
 from restorebench.method import Weights
 from restorebench.spec import digest
 from restorebench.store import write_atomically
-from restorebench.weights.trained import Trained
+from restorebench.weights.trained import MAX_TRAINING, Trained
 from restorebench_methods.training.loop import Training
 
 
@@ -66,10 +67,11 @@ class Card(Info):
         if self.trained_before:
             begun = f"; before that {self.trained_before}"
         devices = ", ".join(dict.fromkeys(session["device"] for session in self.sessions))
-        return (
+        line = (
             f"recipe {recipe['name']}, {self.steps} steps{short} of {crops} of {side}x{side} "
             f"from {data}, on {devices}{begun}"
         )
+        return shorten(line, MAX_TRAINING, placeholder=" …")
 
 
 def finish(training: Training) -> list[Path]:
