@@ -18,7 +18,7 @@ from restorebench_methods.training.recipe import Course, Mixture, Recipe, find_c
 from restorebench_methods.training.schedule import Cosine, Piecewise
 
 FOLDER = Path(str(files("restorebench_methods"))) / "recipes"
-EXTENDING = ("three_deg_small_2", "five_deg_small")
+EXTENDING = (*(f"three_deg_small_{stage}" for stage in (2, 3, 4)), "five_deg_small")
 RECIPES = {
     name: Recipe.read(FOLDER / f"{name}.yaml") for name in recipe_names() if name not in EXTENDING
 }
@@ -152,6 +152,12 @@ def test_methods_of_an_extended_recipe_keep_what_the_file_does_not_name(tmp_path
     assert mine.own.objective == L1(kind="l1") != shipped.own.objective
     assert mine.own.config == shipped.own.config
     assert find_course("hair", str(file)).own == find_course("hair", "three_deg_small").own
+
+
+def test_a_choice_that_came_later_changes_no_earlier_course() -> None:
+    courses = [find_course("airnet", name) for name in ("three_deg_small_3", "three_deg_small_4")]
+    assert [course.recipe.statistics for course in courses] == ["batch", "running"]
+    assert ["statistics" in course.described()["recipe"] for course in courses] == [False, True]
 
 
 def test_a_recipe_may_extend_one_that_extends_another(tmp_path: Path) -> None:

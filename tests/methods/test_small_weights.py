@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ SMALL = {
     for name in CATALOG.names("methods")
     if (files := CATALOG.shipped_weights(name))
 }
+STAGES = ("three_deg_small", *(f"three_deg_small_{stage}" for stage in (2, 3, 4)))
 SCORES = Path(__file__).with_name("small_scores.csv")
 TASKS = ("bsd68_s15", "bsd68_s25", "bsd68_s50", "rain100l", "sots_outdoor")
 NETWORKS = ("airnet", "anyir", "daair", "hair", "ndr_restore", "promptir", "restormer")
@@ -81,15 +83,16 @@ def test_weights_and_card_are_small_complete_and_belong_together(name: str) -> N
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_recipe_that_ships_is_the_one_they_were_trained_by(name: str) -> None:
-    assert card(name).course_digest == find_course(name, "three_deg_small_2").digest
+    assert card(name).course_digest == find_course(name, STAGES[-1]).digest
 
 
 def test_all_had_the_same_budget_and_data() -> None:
     cards = [card(name) for name in NETWORKS]
     assert len({(c.steps, c.crops, c.seed) for c in cards}) == 1
-    before = {c.trained_before.partition(", on ")[0] for c in cards}  # the rest is the machine
+    # What stands behind "on" is the machine.
+    before = {re.sub(", on [^;]*", "", c.trained_before) for c in cards}
     assert len(before) == 1
-    assert before.pop().startswith("recipe three_deg_small, 3200 steps")
+    assert re.findall(r"recipe (\w+)", before.pop()) == list(STAGES[-2::-1])
     assert len({json.dumps(c.data, sort_keys=True) for c in cards}) == 1
     assert cards[0].crops == cards[0].steps * cards[0].course["recipe"]["batch"]
 
@@ -120,8 +123,11 @@ def test_each_beats_the_input_on_every_task(board: Leaderboard) -> None:
     assert set(psnr.columns) == set(TASKS)
     gain = psnr.drop("identity") - psnr.loc["identity"]
     noise = ["bsd68_s15", "bsd68_s25", "bsd68_s50"]
-    assert (gain[noise] > 4.5).all(axis=None), gain
-    assert (gain.drop(columns=noise) > 0.9).all(axis=None), gain
+    assert (gain > 0).all(axis=None), gain
+    assert (gain[noise] > 5).all(axis=None), gain
+    # AirNet (small) takes some rain for haze, and is better than the input by little.
+    seen_whole = gain.drop(columns=noise).drop(index="airnet")
+    assert (seen_whole > 2).all(axis=None), gain
 
 
 def test_a_table_says_small_and_who_trained_them(board: Leaderboard) -> None:

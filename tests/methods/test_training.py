@@ -224,6 +224,22 @@ def test_the_averaged_weights_are_the_mean_that_the_recipe_says(trainer: Trainer
     torch.testing.assert_close(average, expected)
 
 
+@pytest.mark.parametrize("method", ["airnet", "anyir"])
+def test_batch_norm_learns_from_each_batch_or_keeps_what_it_has_seen(
+    trainer: Trainer, recipe: Path, method: str
+) -> None:
+    def moved(out: str) -> set[bool]:
+        with trainer(method, out, steps=2) as training:
+            buffers = dict(training.network.named_buffers())
+            before = {k: t.clone() for k, t in buffers.items() if k.endswith("running_mean")}
+            list(training.run())
+        return {not torch.equal(mean, buffers[key]) for key, mean in before.items()}
+
+    assert moved("batch") == {True}
+    recipe.write_text(recipe.read_text().replace("batch: 3", "batch: 3\nstatistics: running"))
+    assert moved("running") == {False}
+
+
 def test_only_what_the_network_means_to_learn_is_trained(trainer: Trainer) -> None:
     airnet, daair = trainer("airnet"), trainer("daair")
     frozen = {n for n, p in airnet.network.named_parameters() if not p.requires_grad}

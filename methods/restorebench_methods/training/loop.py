@@ -174,6 +174,10 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.network.train()
+        if recipe.statistics == "running":
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         batch = self._batch(*data)
         half = recipe.precision == "bfloat16" and self.method.device.type == "cuda"
         with torch.autocast(self.method.device.type, torch.bfloat16, enabled=half):

@@ -119,6 +119,11 @@ class Recipe(Spec):
     quantise: Literal["floor", "round", "none"]
     """How noisy crops become 8 bit; all others are rounded, as the files of the real sets are."""
     batch: int = Field(ge=1)
+    statistics: Literal["batch", "running"] = Field(
+        default="batch", exclude_if=lambda statistics: statistics == "batch"
+    )
+    """What batch norms normalise by: each batch, or what they have seen before this training, which
+    then stays as it is. For batches too small to show what images are like."""
     unit: Literal["epochs", "steps"]
     """In which length, schedule and validation are given."""
     length: float = Field(gt=0)
