@@ -115,7 +115,7 @@ def clouds_of(board: Leaderboard, table: Table) -> tuple[Cloud, ...]:
         task, over = column.name, [column.title, f"{column.tag} images", column.extent]
     means = board.means(metric.name, task)
     known = {name: mean for name, mean in means.items() if isfinite(mean)}
-    titles = {row.name: f"{row.title} ({row.tag})" if row.tag else row.title for row in table.rows}
+    titles = {row.name: row.title for row in table.rows}
     found = []
     for cost in _costs(board.costs):
         methods = [name for name, value in cost.values.items() if name in known and value > 0]

@@ -98,6 +98,7 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
             heads=heads,
             headings=_headings(table, heads),
             rows=_rows(board, table, drawn),
+            said=_said(board, table),
             drawn=bool(drawn),
             info=board.info,
             titles=titles_of(board.info),
@@ -151,6 +152,16 @@ def _asset(name: str) -> Markup:
 def _hash(text: str) -> str:
     """Return what the page's policy allows one style or script by; it refuses all others."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _said(board: Leaderboard, table: Table) -> dict[str, list[str]]:
+    """Return what must be known of scored rows, each with the titles of those that share it."""
+    absent = {row.name for row in board.info.rows if row.absent is not None}
+    said: dict[str, list[str]] = {}
+    for row in table.rows:
+        if row.tag and row.name not in absent:
+            said.setdefault(row.tag, []).append(row.title)
+    return said
 
 
 def _heads(board: Leaderboard, table: Table) -> tuple[Head, ...]:

@@ -47,16 +47,30 @@ def test_a_method_without_a_mean_or_a_cost_is_not_drawn() -> None:
     assert clouds(board) == {}
 
 
-def test_what_must_be_known_of_a_row_stands_beside_its_point() -> None:
-    rows = [row("first", words=("untrained: random weights",)), row("second")]
+def test_what_must_be_known_of_a_row_stands_above_what_is_drawn_of_it(tmp_path: Path) -> None:
+    rows = [
+        row("first", words=("untrained: random weights",)),
+        row("second"),
+        row("absent", weights="", absent="no weights: none", words=("no weights: none",)),
+    ]
     columns = [column(name, extent="sample", tag="sample, 3") for name in ("rain", "haze")]
-    means = {"first": spread(30, 0.9), "second": spread(20, 0.5)}
-    scores = {(r.name, c.name): means[r.name] for r in rows for c in columns}
+    scores = {(r.name, c.name): spread(30, 0.9) for r in rows[:2] for c in columns}
     costs = [cost("first", AGREEING), cost("second", AGREEING)]
     board = board_of(columns, rows, scores, costs=costs)
-    found = clouds(board)["Parameters (M)"]
-    assert found.points[0].title == "First (untrained)"
-    assert found.over == "Average, mean of all columns, sample"
+    page = render(board, tmp_path, "plain").read_text()
+    for part in ("costs", "tasks", "scores"):
+        section = page.partition(f'<section id="{part}">')[2].partition("</section>")[0]
+        assert 'First: <span class="warn">untrained</span>.' in section
+        assert "no weights" not in section
+
+
+def test_what_a_mean_was_taken_over_stands_above_the_costs() -> None:
+    columns = [column(name, extent="sample", tag="sample, 3") for name in ("rain", "haze")]
+    rows = [row("first"), row("second")]
+    scores = {(r.name, c.name): spread(30, 0.9) for r in rows for c in columns}
+    costs = [cost("first", AGREEING), cost("second", AGREEING)]
+    whole = board_of(columns, rows, scores, costs=costs)
+    assert clouds(whole)["Parameters (M)"].over == "Average, mean of all columns, sample"
     alone = {key: images for key, images in scores.items() if key[1] == "rain"}
     single = board_of(columns[:1], rows, alone, costs=costs)
     assert clouds(single)["Parameters (M)"].over == "Rain, sample, 3 images, sample"
