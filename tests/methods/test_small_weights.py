@@ -34,7 +34,7 @@ SMALL = {
     for name in CATALOG.names("methods")
     if (files := CATALOG.shipped_weights(name))
 }
-STAGES = ("three_deg_small", *(f"three_deg_small_{stage}" for stage in (2, 3, 4)))
+STAGES = ("three_deg_small", *(f"three_deg_small_{stage}" for stage in (2, 3, 4, 5)))
 SCORES = Path(__file__).with_name("small_scores.csv")
 TASKS = ("bsd68_s15", "bsd68_s25", "bsd68_s50", "rain100l", "sots_outdoor")
 NETWORKS = ("airnet", "anyir", "daair", "hair", "ndr_restore", "promptir", "restormer")
@@ -123,11 +123,8 @@ def test_each_beats_the_input_on_every_task(board: Leaderboard) -> None:
     assert set(psnr.columns) == set(TASKS)
     gain = psnr.drop("identity") - psnr.loc["identity"]
     noise = ["bsd68_s15", "bsd68_s25", "bsd68_s50"]
-    assert (gain > 0).all(axis=None), gain
     assert (gain[noise] > 5).all(axis=None), gain
-    # AirNet (small) takes some rain for haze, and is better than the input by little.
-    seen_whole = gain.drop(columns=noise).drop(index="airnet")
-    assert (seen_whole > 2).all(axis=None), gain
+    assert (gain.drop(columns=noise) > 1.5).all(axis=None), gain
 
 
 def test_a_table_says_small_and_who_trained_them(board: Leaderboard) -> None:
