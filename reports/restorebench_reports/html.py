@@ -79,6 +79,8 @@ class TaskImages:
 
     key: str
     title: str
+    tag: str
+    whole: bool
     methods: tuple[str, ...]
     images: tuple[tuple[str, tuple[str, ...]], ...]
     """Name, and the text of each metric of each method."""
@@ -106,7 +108,7 @@ def render(board: Leaderboard, folder: Path, style: Style) -> Path:
             panels=panels_of(board, table),
             cases=cases_of(board, style),
             scored=board.records[["task", "image"]].drop_duplicates().shape[0],
-            tasks=list(_tasks(board, style)),
+            tasks=list(_tasks(board, table, style)),
             failures=board.failures(),
             parts=parts(board, table),
             css=css,
@@ -218,9 +220,10 @@ def _rows(
     ]
 
 
-def _tasks(board: Leaderboard, style: Style) -> Iterator[TaskImages]:
+def _tasks(board: Leaderboard, table: Table, style: Style) -> Iterator[TaskImages]:
     metrics, titles = board.info.metrics, titles_of(board.info)
-    for column in board.info.columns:
+    groups = table.groups[: len(board.info.columns)]  # costs follow
+    for column, group in zip(board.info.columns, groups, strict=True):
         records = board.images[board.images["task"] == column.name]
         good = records["error"].isna()
         texts = {
@@ -238,4 +241,5 @@ def _tasks(board: Leaderboard, style: Style) -> Iterator[TaskImages]:
             (image, tuple(t for method in methods for t in scores.get((method, image), absent)))
             for image in dict.fromkeys(records["image"])
         )
-        yield TaskImages(column.name, column.title, tuple(titles[m] for m in methods), images)
+        named = tuple(titles[method] for method in methods)
+        yield TaskImages(column.name, column.title, group.tag, group.whole, named, images)

@@ -13,7 +13,7 @@ from restorebench.board.table import printable
 from restorebench_reports.html import render
 from restorebench_reports.strips import strips
 
-from .boards import HOSTILE, Scores, board_of, column, fixed_board, hostile_board, row
+from .boards import HOSTILE, Scores, board_of, column, fixed_board, hostile_board, row, spread
 from .test_paper_tables import clear_board
 
 OURS = {"html", "head", "meta", "title", "style", "body", "main", "header", "p", "h1", "h2", "span"}
@@ -117,6 +117,15 @@ def test_every_image_is_listed_once_with_all_its_scores(tmp_path: Path) -> None:
     assert lines[4].count("<td>") == 5 * 2
     assert lines[4].endswith("<td>failed<td>failed")
     assert lines[0].startswith('<tr><th scope="row">0.png<td>29.00<td>0.8900<td>27.00<td>0.7900')
+
+
+def test_every_images_scores_stand_below_what_their_task_is(tmp_path: Path) -> None:
+    columns = [column("haze", tag="3 of 500", extent="partial"), column("rain")]
+    scores: Scores = {("a", task.name): spread(20, 0.5) for task in columns}
+    text = render(board_of(columns, [row("a")], scores), tmp_path, "plain").read_text("utf-8")
+    heads = [line for line in text.splitlines() if line.startswith("<summary>")]
+    assert '<small class="warn">3 of 500 images, partial</small>' in heads[0]
+    assert "<small>3 images</small>" in heads[1]
 
 
 def test_ten_thousand_images_stay_a_small_page(tmp_path: Path) -> None:
