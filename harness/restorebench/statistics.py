@@ -73,8 +73,8 @@ def paired_intervals(
 
     Returns:
         The lower and the upper bounds, one for each pair. They are infinite where too few images
-        differ to tell how much they vary, ``nan`` with a single image or scores infinite in both
-        directions.
+        differ to tell how much they vary, and where some scores of fewer than `MIN_RANKED` images
+        are infinite; ``nan`` with a single image or scores infinite in both directions.
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 12.5.
@@ -149,10 +149,15 @@ def _resampled(values: Values, rng: np.random.Generator) -> Values:
 
 def _extremes(differences: Sequence[Values]) -> tuple[float, float]:
     """Return the bounds that no mean can leave, for scores of which some are infinite."""
+    fewest = min(map(len, differences))
+    if fewest < MIN_IMAGES:
+        return math.nan, math.nan
     with np.errstate(invalid="ignore"):  # inf - inf is nan, which counts as undecided
         low = float(np.mean([difference.min() for difference in differences]))
         high = float(np.mean([difference.max() for difference in differences]))
-    return (math.nan, math.nan) if math.isnan(low + high) else (low, high)
+    if math.isnan(low + high):
+        return math.nan, math.nan
+    return (low, high) if fewest >= MIN_RANKED or low == high else (-math.inf, math.inf)
 
 
 def paired_differences(a: Values, b: Values) -> Values:

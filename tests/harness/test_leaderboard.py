@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -257,3 +258,15 @@ def test_clean_images_without_a_mix_are_no_task(
     suite.write_text(text[: text.index("    mix:")])
     with pytest.raises(SpecError, match=r"small\.yaml:13:5: .* give task noise a mix"):
         restorebench.run(str(suite), ["identity"], data_root, out=tmp_path / "run")
+
+
+def test_one_draw_of_several_is_no_score(suite: Path, data_root: Path, tmp_path: Path) -> None:
+    board = restorebench.run(str(suite), ["identity"], data_root, repeats=2, out=tmp_path / "run")
+    assert board.cell("identity", "noise", "psnr").value is not None
+    first = board.records[board.records["draw"] == 0].drop(columns="draw")
+    begun = replace(board, records=first.reset_index(drop=True))
+    found = begun.cell("identity", "noise", "psnr")
+    assert (found.value, found.scored) == (None, 0)
+    assert found.reason is not None
+    assert "not all draws of its noise are measured yet" in found.reason
+    assert begun.cell("identity", "rain", "psnr") == board.cell("identity", "rain", "psnr")

@@ -219,6 +219,30 @@ def test_two_rows_of_two_runs_are_compared_on_the_tasks_they_share(
     assert comparison.frame["difference"][0] == pytest.approx(first - second)
 
 
+def test_noise_from_elsewhere_in_a_stream_is_not_compared(
+    suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    head, tasks = suite.read_text().split("tasks:\n")
+    rain, noise = tasks.split("  - name: noise\n")
+    earlier = "  - name: earlier\n" + noise
+    shorter, longer = tmp_path / "shorter.yaml", tmp_path / "longer.yaml"
+    shorter.write_text(f"{head}tasks:\n{rain}  - name: noise\n{noise}")
+    longer.write_text(f"{head}tasks:\n{rain}{earlier}  - name: noise\n{noise}")
+
+    def run(suite: Path, method: str) -> RunBoard:
+        out = tmp_path / f"{suite.stem}-{method}"
+        board = restorebench.run(suite, method, data_root, noise="airnet-stream-continued", out=out)
+        return RunBoard(suite.stem, board)
+
+    a, b = run(shorter, "identity"), run(longer, "nl_means")
+    comparison, apart = versus((a, "identity"), (b, "nl_means"))
+    assert set(comparison.frame["task"]) == {"rain"}
+    assert apart == {
+        "earlier": "not in shorter",
+        "noise": "in longer: the continued stream of its noise began elsewhere",
+    }
+
+
 def test_what_cannot_be_compared_is_refused_in_one_line(
     board: Board, suite: Path, data_root: Path, tmp_path: Path
 ) -> None:

@@ -158,6 +158,22 @@ def test_infinite_scores_are_tied_with_each_other_and_ahead_of_finite_ones() -> 
     assert separated(perfect, good)
 
 
+@pytest.mark.parametrize(
+    ("scores", "interval"),
+    [
+        ([math.inf], (math.nan, math.nan)),
+        ([0.001, math.inf], (-math.inf, math.inf)),
+        ([0.001] * 4 + [math.inf], (-math.inf, math.inf)),
+        ([0.001] * 5 + [math.inf], (0.001, math.inf)),
+        ([math.inf] * 2, (math.inf, math.inf)),
+    ],
+)
+def test_a_few_images_decide_no_more_where_one_is_perfect(
+    scores: list[float], interval: tuple[float, float]
+) -> None:
+    assert paired_interval([np.array(scores)], ["set"]) == pytest.approx(interval, nan_ok=True)
+
+
 def test_ties_share_a_mark_and_lower_may_be_better() -> None:
     base = rng().normal(30, 3, 68)
     noise = rng(1).normal(0, 0.2, 68)

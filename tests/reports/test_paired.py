@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import restorebench
@@ -180,3 +182,20 @@ def test_images_know_their_photographs(suite: Path, data_root: Path, tmp_path: P
     assert rain["1"] == rain["2"] != rain["0"]
     assert (noise["0"], noise["1"]) == (rain["0"], rain["1"])
     assert len(set(noise.values())) == 3
+
+
+def test_scores_are_paired_by_image_beside_a_method_that_lacks_one() -> None:
+    whole = known()
+    lacking = (whole.records["method"] == "a") & (whole.records["image"] == "3.png")
+    board = replace(whole, records=whole.records[~lacking])
+    assert board.cell("a", "one", "psnr").value is None
+    pd.testing.assert_frame_equal(board.compare("b", "c").images, whole.compare("b", "c").images)
+    turned = whole.records[::-1].reset_index(drop=True)
+    backwards = replace(
+        whole,
+        records=pd.concat(
+            [whole.records[whole.records["method"] == "a"], turned[turned["method"] != "a"]]
+        ),
+    )
+    for a, b in (("a", "b"), ("b", "c")):
+        assert backwards.compare(a, b).images.equals(whole.compare(a, b).images)

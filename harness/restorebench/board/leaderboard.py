@@ -39,7 +39,7 @@ from restorebench.pictures import folders_of
 from restorebench.plan import Plan
 from restorebench.published import AVERAGE, PrintedRow
 from restorebench.record import Record
-from restorebench.statistics import Values, leaders
+from restorebench.statistics import leaders
 from restorebench.store import read_json, write_atomically
 
 BOARD = "board.json"
@@ -119,10 +119,12 @@ class Leaderboard:
 
         Scores are means over the draws of the noise, and there are none if a draw lacks one.
         """
-        if "draw" not in self.records:
-            return self.records
         repeats = {column.name: column.repeats for column in self.info.columns}
-        return over_draws(self.records, [m.name for m in self.info.metrics], repeats)
+        if max(repeats.values()) == 1:
+            return self.records
+        # Without the column, nothing but first draws is measured yet.
+        drawn = self.records if "draw" in self.records else self.records.assign(draw=0)
+        return over_draws(drawn, [m.name for m in self.info.metrics], repeats)
 
     @cached_property
     def draws(self) -> dict[tuple[str, str], pd.DataFrame]:
@@ -174,14 +176,12 @@ class Leaderboard:
         lacking = next(m.unavailable for m in self.info.metrics if m.name == metric)
         if lacking:
             return Cell(None, 0, expected, lacking)
-        scores, errors = self._scores.get((method, task), ({}, []))
-        values = scores.get(metric)
-        scored = 0 if values is None else len(values)
-        if scored < expected:
+        scores, errors = self._scores.get((method, task), (None, []))
+        scored = 0 if scores is None else len(scores)
+        if scores is None or scored < expected:
             first = errors[0] if errors else "not measured yet"
             return Cell(None, scored, expected, f"{scored} of {expected} images scored: {first}")
-        assert values is not None
-        return Cell(float(np.mean(values)), scored, expected)
+        return Cell(float(np.mean(scores[metric].to_numpy(float))), scored, expected)
 
     def image_scores(self, method: str, task: str) -> pd.DataFrame:
         """Return the records of the images of one cell that were scored, by image."""
@@ -364,12 +364,13 @@ class Leaderboard:
         return int(self.records["error"].isna().sum())
 
     @cached_property
-    def _scores(self) -> dict[tuple[str, str], tuple[dict[str, Values], list[str]]]:
+    def _scores(self) -> dict[tuple[str, str], tuple[pd.DataFrame, list[str]]]:
+        """By method and task: the metrics of the images that were scored, and others' errors."""
+        names = [metric.name for metric in self.info.metrics]
         found = {}
         for (method, task), group in self.images.groupby(["method", "task"], sort=False):
-            good = group[group["error"].isna()]
-            values = {m.name: good[m.name].to_numpy(float) for m in self.info.metrics}
-            found[str(method), str(task)] = (values, list(group["error"].dropna()))
+            good = group[group["error"].isna()].set_index("image")[names]
+            found[str(method), str(task)] = (good, list(group["error"].dropna()))
         return found
 
     @cached_property
@@ -384,15 +385,17 @@ class Leaderboard:
         """Each task's images, with the methods that have scored all of them."""
         found = []
         for column in self.info.columns:
-            images = self.records.loc[self.records["task"] == column.name, "image"].unique()
-            # The set as well as the name: two sets may both hold an image called "1".
-            sources = [column.sources.get(str(i), (column.dataset, str(i))) for i in images]
-            scores = {
+            complete = {
                 (row.name, metric.name): self._scores[row.name, column.name][0][metric.name]
                 for row in self.info.rows
                 for metric in self.info.metrics
                 if self.cell(row.name, column.name, metric.name).value is not None
             }
+            # Image by image, by name: a method with a gap may have had its images in another order.
+            images = list(next(iter(complete.values())).index) if complete else []
+            scores = {key: values.loc[images].to_numpy(float) for key, values in complete.items()}
+            # The set as well as the name: two sets may both hold an image called "1".
+            sources = [column.sources.get(str(i), (column.dataset, str(i))) for i in images]
             draws = {
                 (str(method), metric): means.to_numpy(float)
                 for (task, metric), frame in self.draws.items()

@@ -139,8 +139,11 @@ def versus(
     apart = {name: f"not in {b[0].run}" for name in mine if name not in theirs}
     apart |= {name: f"not in {a[0].run}" for name in theirs if name not in mine}
     for name in [name for name in mine if name in theirs]:
+        starts = [_stream_starts(each.board, row, name) for each, row in (a, b)]
         if reason := other_images(mine[name], theirs[name]):
             apart[name] = f"in {b[0].run}: {reason}"
+        elif all(starts) and starts[0] != starts[1]:
+            apart[name] = f"in {b[0].run}: the continued stream of its noise began elsewhere"
     tasks = [name for name in mine if name not in apart]
     if not tasks:
         raise UsageError(f"{who}: {'; '.join(f'{t}: {why}' for t, why in apart.items())}")
@@ -151,6 +154,14 @@ def versus(
     if len(names) < 2:
         raise UsageError(f"{who}: they are one and the same measurement")
     return board.compare(names[0], names[1]), apart
+
+
+def _stream_starts(board: Leaderboard, row: str, task: str) -> set[int]:
+    """Return where the noise of a cell began in its stream, as earlier tasks decide."""
+    records = board.records
+    if "stream_start" not in records:
+        return set()
+    return set(records[(records["method"] == row) & (records["task"] == task)]["stream_start"])
 
 
 def _restricted(board: Leaderboard, row: str, tasks: Sequence[str], fewer: bool) -> Leaderboard:
