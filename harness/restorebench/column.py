@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from restorebench.data.dataset import Dataset, Item, duplicates, fingerprint
+from restorebench.data.dataset import Dataset, Item, contents, duplicates, fingerprint
 from restorebench.errors import DataError, ImageError, SpecError
 from restorebench.image import MIN_SIDE
 from restorebench.noise import NoiseSource, Size, draws_noise, values_of
@@ -54,9 +54,14 @@ class Column:
         return tuple(replace(item, draw=draw) for draw in range(self.repeats))
 
     @cached_property
+    def contents(self) -> dict[str, str]:
+        """Hash of each image's files when the run was planned, by the image's name."""
+        return dict(contents(self.items))
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over all images of the set that were found."""
-        return fingerprint(self.items)
+        return fingerprint(self.contents.items())
 
     @cached_property
     def sizes(self) -> tuple[Size | None, ...]:

@@ -185,7 +185,10 @@ class Method:
         """
         padded = self.prepare(x)
         with self.inference():
-            restored = self.forward(padded)
+            restored: object = self.forward(padded)
+        if not isinstance(restored, Tensor):
+            kind = type(restored).__name__
+            raise RestoreError(f"{self.info.title} returned a {kind}, not a tensor of images")
         if restored.shape != padded.shape:
             raise RestoreError(
                 f"{self.info.title} returned {tuple(restored.shape)} for {tuple(padded.shape)}"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,6 +33,10 @@ Float = NDArray[np.float32]
 # With numbers of 64 bits, which metrics need; Apple's have none.
 GPUS = {"cuda"}
 CPU = torch.device("cpu")
+NOT_FOREIGN = tuple(
+    f"{Path(file).parent}{os.sep}" for file in (__file__, torch.__file__, np.__file__)
+)
+"""Folders of code in which a method's author does not look for a fault."""
 
 Restorer = Method | RestoredFolder | BenchError
 """What restores: a method, a folder of images restored elsewhere, or why there is neither."""
@@ -91,8 +98,13 @@ def load(work: Work, restorer: Restorer) -> Work:
     if isinstance(restorer, BenchError):
         return replace(work, error=restorer)
     try:
-        degraded, clean = load_pair(work.pending[0].column, work.item)
-        restored = None
+        column, restored = work.pending[0].column, None
+        degraded, clean = load_pair(column, work.item)
+        # After reading: else the score would stand under the fingerprint of other images.
+        if work.item.content_hash() != column.contents[work.item.image]:
+            raise ImageError(
+                f"{work.item.image}: its files were changed during the run; start anew"
+            )
         if isinstance(restorer, RestoredFolder):
             restored = _as_float(restorer.read(work.item, degraded.shape[:2]))
     except Exception as error:  # data sets and degradations are foreign code
@@ -270,4 +282,7 @@ def _way_out(side: int, tiling: Tiling | None, device: torch.device) -> str:
 
 def _one_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    said = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    foreign = [f for f in frames if not f.filename.startswith(("<", *NOT_FOREIGN))]
+    return f"{said} ({Path(foreign[-1].filename).name}:{foreign[-1].lineno})" if foreign else said

@@ -42,6 +42,7 @@ MISBEHAVING = {
     "shape": ("forward = lambda self, x: x[..., :8]", "Toy returned (1, 3, 48, 8)"),
     "nans": ("forward = lambda self, x: x * float('nan')", "NaN or infinite"),
     "nothing": ("restore = lambda self, x: None", "Toy returned a NoneType, not a tensor"),
+    "pair": ("forward = lambda self, x: (x, x)", "Toy returned a tuple, not a tensor of images"),
     "array": ("restore = lambda self, x: x.numpy()", "Toy returned a ndarray"),
     "double": ("restore = lambda self, x: x.double()", "torch.float64"),
     "memory": ("restore = greedy", "out of memory on cpu for (48, 64) pixels; use a larger device"),

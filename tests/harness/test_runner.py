@@ -284,3 +284,22 @@ def test_a_lack_of_memory_suggests_tiles(
 def test_a_batch_of_none_is_refused(suite: Path, root: Path) -> None:
     with pytest.raises(UsageError, match="batch must be at least 1"):
         make_plans(Catalog.installed(), str(suite), ["identity"], Options(data_root=root, batch=0))
+
+
+def test_an_image_that_changes_during_a_run_has_no_score(
+    suite: Path, root: Path, tmp_path: Path
+) -> None:
+    plan = planned(suite, root, Toy())
+    before = [column.fingerprint for column in plan.columns]
+    path = root / "rain" / "target" / "2.png"
+    kept = path.read_bytes()
+    path.write_bytes((root / "rain" / "input" / "2.png").read_bytes())
+
+    def errors() -> list[str | None]:
+        with Store(tmp_path / "run", "test") as store:
+            return [r.error for r in measure([plan], store) if r.identity.task == "rain"]
+
+    assert errors() == [None, None, "2: its files were changed during the run; start anew"]
+    path.write_bytes(kept)  # the same bytes, written later
+    assert errors() == [None, None, None]
+    assert [column.fingerprint for column in plan.columns] == before

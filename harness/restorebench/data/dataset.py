@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,11 +170,16 @@ def readable(name: str) -> str:
     return name.encode("utf-8", errors="backslashreplace").decode()
 
 
-def fingerprint(items: tuple[Item, ...]) -> str:
-    """Return the SHA-256 over the names and contents of all files of a set, in order."""
+def contents(items: Iterable[Item]) -> Iterator[tuple[str, str]]:
+    """Yield each image's name, and the hash of its files."""
+    return ((item.image, item.content_hash()) for item in items)
+
+
+def fingerprint(contents: Iterable[tuple[str, str]]) -> str:
+    """Return the SHA-256 over the names and `contents` of all files of a set, in order."""
     whole = hashlib.sha256()
-    for item in items:
-        whole.update(f"{item.image} {item.content_hash()}\n".encode())
+    for image, content in contents:
+        whole.update(f"{image} {content}\n".encode())
     return whole.hexdigest()
 
 

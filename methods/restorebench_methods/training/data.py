@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
 from restorebench.catalog import Catalog
-from restorebench.data.dataset import Dataset, Item, fingerprint
+from restorebench.data.dataset import Dataset, Item, contents, fingerprint
 from restorebench.degradation import Degradation, Image, Scene
 from restorebench.errors import DataError, ImageError
 from restorebench.image import Pixels
@@ -54,7 +54,7 @@ class TrainingSet:
             "trained_on": len(self.training),
             "held_out": len(self.held_out),
             "left_out_as_test_images": self.left_out,
-            "fingerprint": fingerprint(self.found),
+            "fingerprint": fingerprint(contents(self.found)),
         }
 
 
