@@ -147,6 +147,26 @@ def test_the_first_interrupt_waits_for_the_end_of_a_step(times: int, done: bool)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_no_half_of_a_step_is_stored(trainer: Trainer, tmp_path: Path, times: int) -> None:
+    with trainer("restormer", "whole", steps=4, save_every=2) as training:
+        list(training.run())
+
+    def interrupt(*_: object) -> None:
+        if training.state.step == 2:  # amid the third
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    training = trainer("restormer", "broken", steps=4, save_every=2)
+    training.optimiser.register_step_post_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt), training:
+        list(training.run())
+    assert state_of(tmp_path / "broken")["step"] == {1: 3, 2: 2}[times]
+    with trainer("restormer", "broken", steps=4, save_every=2) as training:
+        list(training.run())
+    assert_equal_states(tmp_path / "whole", tmp_path / "broken")
+
+
 @pytest.mark.slow
 def test_a_training_that_was_killed_ends_as_one_that_was_not(
     training_root: Path, recipe: Path, tmp_path: Path
@@ -265,14 +285,11 @@ def test_the_folder_of_another_training_is_refused(trainer: Trainer, tmp_path: P
 
 
 def test_a_finished_training_is_finished(trainer: Trainer, tmp_path: Path) -> None:
-    for _ in range(2):
-        with trainer("restormer", steps=2) as training:
-            taken = len(list(training.run()))
-            files = finish(training)
-    assert taken == 0
-    first = [file.read_bytes() for file in files]
     with trainer("restormer", steps=2) as training:
         list(training.run())
+        first = [file.read_bytes() for file in finish(training)]
+    with trainer("restormer", steps=2) as training:
+        assert list(training.run()) == []
         assert [file.read_bytes() for file in finish(training)] == first
 
 

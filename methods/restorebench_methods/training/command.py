@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,7 +93,7 @@ def _follow(steps: Iterable[Progress]) -> None:
             rate = taken / (now - began)
             mean = float(sum(losses)) / len(losses)
             psnr = "" if progress.psnr is None else f", validation {progress.psnr:.2f} dB"
-            left = time.strftime("%H:%M:%S", time.gmtime((progress.total - progress.step) / rate))
+            left = timedelta(seconds=round((progress.total - progress.step) / rate))
             sys.stderr.write(
                 f"{time.strftime('%H:%M:%S')} step {progress.step}/{progress.total}, "
                 f"loss {mean:.4f}{psnr}, rate {progress.lr:.2e}, "

@@ -104,6 +104,8 @@ class Training:
         self.average = None if recipe.ema is None else _average(self.network, recipe.ema)
         self.optimiser = _optimiser(self.network, recipe.optimiser)
         self.state = State()
+        self.whole = True
+        """Whether the state is that of a step's end."""
         self.folder = Folder(options.out)
 
     def __enter__(self) -> Self:
@@ -124,9 +126,12 @@ class Training:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Let go of the folder; what was interrupted goes on from the step that it was at."""
+        """Let go of the folder; what was interrupted goes on from the step that it was at.
+
+        Unless it was interrupted amid a step: then from the state that was stored last.
+        """
         try:
-            if kind is not None and issubclass(kind, KeyboardInterrupt):
+            if kind is not None and issubclass(kind, KeyboardInterrupt) and self.whole:
                 self._save()
         finally:
             self.folder.release()
@@ -149,10 +154,13 @@ class Training:
         keep_freed_memory()
         recipe = self.course.recipe
         every = max(1, round(recipe.validation.every / recipe.length * self.total))
-        self.state.sessions.append(self._session())
+        session = self._session()
         began = time.monotonic() - self.state.seconds
         for data in self._batches():
             with uninterrupted():
+                self.whole = False
+                if self.state.step == session["from_step"]:
+                    self.state.sessions.append(session)  # one that took a step
                 lr = recipe.schedule.at(self._time(self.state.step + 1))
                 loss = self._step(data, lr)
                 self.state.step += 1
@@ -165,6 +173,7 @@ class Training:
                 self.state.seconds = time.monotonic() - began
                 if step % self.options.save_every == 0 or last:
                     self._save()
+                self.whole = True
             yield Progress(step, self.total, loss, lr, psnr)
 
     def _step(self, data: list[Tensor], lr: float) -> Tensor:
