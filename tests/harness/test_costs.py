@@ -111,6 +111,27 @@ def test_what_cannot_be_measured_is_said_and_tried_again(tmp_path: Path) -> None
     assert [r.error for r in stored.values()] == [None, None]
 
 
+def test_a_method_that_cannot_be_built_leaves_the_others_their_costs_and_tables(
+    cli: Cli, suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "bad.py"
+    plugin.write_text(
+        "from torch import nn\nfrom restorebench import Card, Method\n"
+        "class Bad(Method):\n"
+        "    network_class = staticmethod(lambda: 1 / 0)\n"
+        "    info = Card(title='Bad', paper='none', status='external', needs_weights=False)\n"
+        "METHODS = {'bad': Bad}\n"
+    )
+    asked = ["run", "--suite", suite, "--data-root", data_root, "--out", "run", "--costs"]
+    done = cli(*asked, "--plugin", plugin, "-m", "bad", "-m", "identity")
+    assert done.returncode == 3
+    assert "costs of bad: Bad cannot be built: division by zero" in done.stderr
+    assert "Traceback" not in done.stderr
+    board = Leaderboard.load(tmp_path / "run")
+    assert board.cell("identity", "rain", "psnr").value is not None
+    assert list(board.costs["method"]) == ["identity"]
+
+
 def test_a_changed_cost_is_found(cli: Cli, suite: Path, data_root: Path, tmp_path: Path) -> None:
     asked = ["run", "--suite", suite, "-m", "identity", "--data-root", data_root, "--out", "run"]
     result = cli(*asked, "--costs")

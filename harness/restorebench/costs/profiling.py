@@ -30,6 +30,7 @@ from restorebench.method import Method
 from restorebench.plan import Row, config_text
 from restorebench.provenance import environment_hash
 from restorebench.store import write_atomically
+from restorebench.work import built
 
 FOLDER = "costs"
 T = TypeVar("T")
@@ -66,7 +67,8 @@ def measure_costs(rows: Iterable[Row], profile: Profile, out: Path | None) -> It
         profile: what is measured.
         out: keeps what was measured, and gives it to the next that asks; ``None`` keeps nothing.
 
-    What cannot be measured is its record's error, which is not kept, so that it is tried again.
+    What cannot be measured, or built, is its record's error, which is not kept, so that it is tried
+    again.
 
     Yields:
         Each method's record once it is counted, and again at the end.
@@ -78,7 +80,11 @@ def measure_costs(rows: Iterable[Row], profile: Profile, out: Path | None) -> It
     known = {} if out is None else read_costs(out)
     subjects = []
     for row in rows:
-        method = row.build()
+        method = built(row)
+        if isinstance(method, BenchError):
+            identity = profile.identity(row, torch.device("cpu"))  # it came to no device
+            yield CostRecord(key=identity.key, identity=identity, error=str(method))
+            continue
         assert isinstance(method, Method)  # images that were restored elsewhere cost nothing here
         identity = profile.identity(row, method.device)
         new = CostRecord(key=identity.key, identity=identity)
