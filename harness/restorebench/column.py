@@ -147,8 +147,8 @@ def find_columns(
     """Find each task's images: the real set, or the embedded sample where that is absent.
 
     Raises:
-        DataError: if the data root does not exist, real data are demanded and missing, or two
-            images of a set have one name.
+        DataError: if the data root does not exist or holds no set of the suite, real data are
+            demanded and missing, or two images of a set have one name.
     """
     if data_root is not None and not data_root.is_dir():
         raise DataError(
@@ -174,11 +174,16 @@ def find_columns(
             known = [values for values in drawn if values is not None]
             start = None if start is None or len(known) < len(drawn) else start + sum(known)
         columns.append(column)
+    real = [task.real.dataset for task in suite.tasks if not task.real.dataset.embedded]
     if data_root is not None and mode == "auto" and all(c.origin == "sample" for c in columns):
         above = data_root.resolve().parent
-        real = [task.real.dataset for task in suite.tasks]
-        if any(dataset.find(above) for dataset in real if not dataset.embedded):
+        if any(dataset.find(above) for dataset in real):
             raise DataError(f"no set lies below {data_root}, but some below {above}: give that")
+        if real:  # a disk that is not mounted must not end in a table of the sample
+            raise DataError(
+                f"no set of suite {suite.name} lies below {data_root} (restorebench doctor "
+                f"--data-root {data_root} lists them); --data sample scores the embedded sample"
+            )
     return tuple(columns)
 
 

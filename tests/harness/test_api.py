@@ -78,6 +78,9 @@ def test_test_itself_as_data_root_is_not_taken_for_an_empty_one(
     (data_root / "clean").rename(folder / "bsd68")
     with pytest.raises(DataError, match=f"but some below {data_root}: give that"):
         restorebench.run("three_deg", "identity", data_root / "test", out=tmp_path / "run")
+    (tmp_path / "unmounted").mkdir()
+    with pytest.raises(DataError, match="no set of suite three_deg lies below"):
+        restorebench.run("three_deg", "identity", tmp_path / "unmounted", out=tmp_path / "run")
     with pytest.raises(UsageError, match="protocol"):
         restorebench.run("three_deg", "identity", data_root, protocol=Path("none"))
 
