@@ -208,8 +208,11 @@ def _built_row(catalog: Catalog, method: Method, untrained: bool) -> Row:
     (weights, loaded), absent = carried_weights(method), None
     if weights == "untrained" and not untrained:
         weights, absent = "", _no_weights(name, cls.info.checkpoint)
+    label = f"{name}[{config}]" if config else name
+    if loaded and loaded.variant:  # which says how the file configures the network
+        label = f"{name}@{loaded.variant}"
     return Row(
-        label=f"{name}[{config}]" if config else name,
+        label=label,
         card=loaded.titled(cls.info) if loaded else cls.info,
         weights=weights,
         loaded=loaded,

@@ -204,3 +204,15 @@ def test_two_packages_cannot_provide_the_same_weights(tmp_path: Path) -> None:
     assert list(catalog.shipped_weights("promptir")) == ["small"]
     with pytest.raises(UsageError, match=r"hair\.safetensors are both provided"):
         catalog.shipped_weights("hair")
+
+
+def test_a_method_that_was_built_with_them_is_a_row_of_their_name(
+    suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    built = restorebench.load_method("restormer", "small")
+    board = restorebench.run(str(suite), ["identity", built], data_root, 1, out=tmp_path / "run")
+    assert [row.name for row in board.info.rows] == ["identity", "restormer@small"]
+    assert board.info.rows[1].title == "Restormer (small)"
+    named = restorebench.run(str(suite), ["restormer"], data_root, 1, out=tmp_path / "named")
+    here, there = (b.means("psnr") for b in (board, named))
+    assert here["restormer@small"] == there["restormer"]
