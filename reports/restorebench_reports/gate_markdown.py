@@ -50,7 +50,9 @@ def _lines(report: GateReport) -> Iterator[str]:
         yield "\n<details><summary>What the numbers rest on</summary>\n"
         for label, text in (("Baseline", report.baseline), *report.facts):
             yield f"- **{_safe(label)}**: {_safe(text)}"
-        yield "\nChanges carry their paired 95 % interval over the images.\n</details>"
+        if report.cases:
+            yield "\nChanges carry their paired 95 % interval over the images."
+        yield "\n</details>"
 
 
 def _row(case: Case) -> str:

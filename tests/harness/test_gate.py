@@ -453,6 +453,20 @@ def test_a_damaged_baseline_is_named(
     assert "\n" not in str(caught.value)
 
 
+def test_what_was_updated_says_what_its_numbers_rest_on(workplace: Workplace) -> None:
+    report = workplace.gating("gain", limit=1, untrained=True).update()
+    assert report.message.endswith("written: gain (untrained), 2 images (limited)")
+    facts = dict(report.facts)
+    assert facts["Protocol"].startswith("airnet@1/")
+    assert "limited to 1 of 3 images" in facts["Rain"]
+    assert facts["Rain"].startswith("1 image of ")
+    assert facts["gain"].startswith("weights untrained")
+    assert report.notes == ("gain: untrained: random weights, the numbers mean nothing",)
+    whole = workplace.gating().update()
+    assert whole.message.endswith("unchanged: identity, 6 images")
+    assert whole.notes == ()
+
+
 def test_a_missing_baseline_says_how_to_make_one(workplace: Workplace) -> None:
     workplace.path.unlink()
     with pytest.raises(StoreError, match="no such baseline; make it with --update"):

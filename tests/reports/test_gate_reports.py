@@ -105,10 +105,20 @@ def test_every_ending_is_an_error_with_its_word_in_every_output(code: int, tmp_p
 
 
 def test_what_was_updated_is_no_error(tmp_path: Path) -> None:
-    report = GateReport(verdict="updated", exit_code=0, message="baseline.json written")
+    facts, notes = (("Rain100L", "1 image, data 0123; limited to 1 of 100"),), ("hair: untrained",)
+    report = GateReport(
+        verdict="updated", exit_code=0, message="baseline.json written", facts=facts, notes=notes
+    )
     assert parsed(report, tmp_path)[0].result == []
     assert workflow_commands(report)[0].startswith("::notice")
     assert "✅ Gate: updated" in markdown(report)
+    assert "interval" not in markdown(report)
+    console = Console(width=200, record=True, force_terminal=False)
+    with console.capture() as captured:
+        print_gate(report, console)
+    for text in (markdown(report), captured.get()):
+        assert "hair: untrained" in text
+        assert "1 image, data 0123; limited to 1 of 100" in text
 
 
 def test_github_gets_ten_annotations_at_most_the_worst_first() -> None:

@@ -78,9 +78,10 @@ def _measured(board: Leaderboard, name: str, style: Style, notes: Notes) -> Tabl
         value = board.mean(name, metric.name, task)
         return TableCell(DASH if value is None else format_value(value, metric, style))
 
-    tags = ", ".join(printable(word.partition(":")[0]) for word in row.words)
     title = titles_of(board.info)[name]
-    return TableRow(name, "measured", tags, _grid(board, cell), notes.add(*row.words), title)
+    return TableRow(
+        name, "measured", printable(row.tag), _grid(board, cell), notes.add(*row.words), title
+    )
 
 
 def _beside(board: Leaderboard, row: PrintedRow, notes: Notes) -> Iterator[TableRow]:

@@ -80,6 +80,11 @@ class RowInfo(Info):
     cite: str = ""
     """BibTeX key of the method's paper."""
 
+    @property
+    def tag(self) -> str:
+        """What must be said of it, as short as it stands beside a number: ``untrained``."""
+        return ", ".join(word.partition(":")[0] for word in self.words)
+
 
 class Basis(Info):
     """What the numbers of a board rest on; no number travels without it."""
@@ -143,6 +148,11 @@ def describe_plan(
         sessions=tuple(sessions),
         costs=tuple(costs),
     )
+
+
+def images_of(count: int) -> str:
+    """Return a count of images in words."""
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _noise(plan: Plan) -> str:

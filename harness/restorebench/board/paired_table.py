@@ -73,8 +73,7 @@ def _differences(comparison: PairedComparison, apart: Mapping[str, str]) -> Tabl
 
 def _with_tag(title: str, row: RowInfo) -> str:
     """Return a row's title with what must be known of all its numbers."""
-    tags = ", ".join(word.partition(":")[0] for word in row.words)
-    return f"{title} ({tags})" if tags else title
+    return f"{title} ({row.tag})" if row.tag else title
 
 
 def _cells(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from restorebench.board.info import BoardInfo, ColumnInfo, MetricInfo, RowInfo
+from restorebench.board.info import BoardInfo, ColumnInfo, MetricInfo, RowInfo, images_of
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.column import draws_of
 from restorebench.costs.columns import CostCell, CostColumns, cost_columns
@@ -250,8 +250,7 @@ def _row(
         groups.append(tuple(cells))
     if AVERAGE in board.info.tasks:
         groups.append(tuple(_averages(board, row, marks, style)))
-    tags = [printable(word.partition(":")[0]) for word in row.words]
-    return TableRow(row.name, title, ", ".join(tags), tuple(groups), notes.add(*row.words))
+    return TableRow(row.name, title, printable(row.tag), tuple(groups), notes.add(*row.words))
 
 
 def _averages(board: Leaderboard, row: RowInfo, marks: _Marks, style: Style) -> Iterator[TableCell]:
@@ -295,8 +294,8 @@ def provenance_of(info: BoardInfo) -> tuple[Fact, ...]:
             facts.append((metric.title, f"computed by {metric.computed_by}"))
     for column in info.columns:
         mix = f", degraded with {column.mix}" if column.mix else ""
-        data = f"{column.count} images of {column.dataset}, data {column.fingerprint[:12]}{mix}"
-        facts.append((column.title, data))
+        images = f"{images_of(column.count)} of {column.dataset}"
+        facts.append((column.title, f"{images}, data {column.fingerprint[:12]}{mix}"))
     for row in info.rows:
         if not row.absent:
             file = "; ".join(filter(None, [row.weights_file, row.weights_read]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from restorebench.board.info import images_of
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.costs.complexity import SIDE, image, macs, parameters
 from restorebench.costs.memory import peak_memory
@@ -19,7 +20,7 @@ from restorebench.errors import (
 )
 from restorebench.gate.baseline import Baseline, Cost, Latency, baseline_for, entry_of, inputs_hash
 from restorebench.gate.cost import COSTS, LATENCY
-from restorebench.gate.judge import Gate, suite_of
+from restorebench.gate.judge import Gate, facts_of, row_notes, suite_of
 from restorebench.gate.report import EXIT_CODES, GateReport
 from restorebench.gate.rule import Limit
 from restorebench.method import Method
@@ -101,12 +102,15 @@ class Gating:
         new.save(self.path)
         count = sum(task.count for entry in entries.values() for task in entry.tasks.values())
         how = "unchanged" if new == known else "written"
+        what = f"{_names(board, entries)}, {images_of(count)}{_extents(board)}"
         return GateReport(
             verdict="updated",
             exit_code=EXIT_CODES["updated"],
-            message=f"{self.path} {how}: {', '.join(entries)}, {count} images",
+            message=f"{self.path} {how}: {what}",
             suite=suite_of(self.plan),
             baseline=str(self.path),
+            facts=tuple(facts_of(board)),
+            notes=tuple(note for row in self.plan.rows for note in row_notes(row)),
         )
 
     def _inputs(self) -> dict[str, str]:
@@ -133,6 +137,18 @@ class Gating:
                 timed = Latency(machine=where, milliseconds=tuple(map(float, rounds)))
                 costs[name] = costs[name].model_copy(update={"latency": timed})
         return costs
+
+
+def _names(board: Leaderboard, methods: Iterable[str]) -> str:
+    """Return the methods of a board's rows, each with what must be said of it."""
+    tags = [f" ({row.tag})" if row.tag else "" for row in board.info.rows]
+    return ", ".join(f"{name}{tag}" for name, tag in zip(methods, tags, strict=True))
+
+
+def _extents(board: Leaderboard) -> str:
+    """Return what the columns are where they are no whole real sets, such as `` (sample)``."""
+    found = dict.fromkeys(column.extent for column in board.info.columns if column.extent)
+    return f" ({'; '.join(found)})" if found else ""
 
 
 def _built(row: Row) -> Method:

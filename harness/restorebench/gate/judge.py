@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from restorebench.board.info import MetricInfo
+from restorebench.board.info import MetricInfo, images_of
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.column import Column
 from restorebench.gate.baseline import Baseline, Cost, Entry
@@ -97,7 +97,7 @@ class Gate:
             exit_code=EXIT_CODES[verdict],
             suite=suite_of(self.plan),
             baseline=baseline,
-            facts=tuple(_facts(board)),
+            facts=tuple(facts_of(board)),
             notes=tuple(note for row in self.plan.rows for note in self._notes(row)),
             rows=_ranked(board, cases),
             cases=tuple(cases),
@@ -150,8 +150,7 @@ class Gate:
     def _notes(self, row: Row) -> Iterator[str]:
         """Yield what differs from the baseline without making numbers incomparable."""
         entry = self.entry(row)
-        for word in row.words():
-            yield f"{row.label}: {word}"
+        yield from row_notes(row)
         if isinstance(entry, str) or row.absent:
             return
         if row.loaded and row.weights == entry.weights:
@@ -228,15 +227,22 @@ def _ranked(board: Leaderboard, cases: list[Case]) -> tuple[RowVerdict, ...]:
     )
 
 
-def _facts(board: Leaderboard) -> Iterator[tuple[str, str]]:
+def row_notes(row: Row) -> Iterator[str]:
+    """Yield what a reader of a row's numbers has to know."""
+    for word in row.words():
+        yield f"{row.label}: {word}"
+
+
+def facts_of(board: Leaderboard) -> Iterator[tuple[str, str]]:
+    """Yield what a board's numbers rest on, as pairs of label and text."""
     info = board.info
     yield "Protocol", f"{info.protocol} ({info.protocol_hash})"
     yield "Noise", info.noise
     yield "Device", info.device
     for column in info.columns:
         words = "; ".join(["", *column.words])
-        data = f"{column.count} images of {column.dataset}, data {column.fingerprint[:12]}"
-        yield column.title, f"{data}{words}"
+        images = f"{images_of(column.count)} of {column.dataset}"
+        yield column.title, f"{images}, data {column.fingerprint[:12]}{words}"
     for row in info.rows:
         file = f" ({row.weights_file})" if row.weights_file else ""
         yield row.name, f"weights {row.weights[:12] or 'none'}{file}, code {row.code}"

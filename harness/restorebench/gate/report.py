@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from restorebench.board.info import Info
+from restorebench.board.info import Info, images_of
 from restorebench.store import write_atomically
 
 Verdict = Literal[
@@ -91,7 +91,7 @@ class Case(Info):
         if self.change is None:
             return f"{where}: {self.verdict}: {self.reason}"
         unit = f" {self.unit}" if self.unit else ""
-        over = f" over {self.images} images" if self.images is not None else ""
+        over = f" over {images_of(self.images)}" if self.images is not None else ""
         why = f" ({self.reason})" if self.reason else ""
         return f"{where}: {self.verdict}: {old} -> {new}{unit}, change {change}{over}{why}"
 
