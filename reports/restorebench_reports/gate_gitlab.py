@@ -1,4 +1,8 @@
-"""A gate as OpenMetrics text, which GitLab compares between a merge request and its target."""
+"""A gate as OpenMetrics text, which GitLab compares between a merge request and its target.
+
+What must be said of a number is a label of it, so that GitLab never compares one with a number of
+which something else must be said.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,10 @@ def _lines(report: GateReport) -> Iterator[str]:
     yield f"restorebench_gate_exit_code {report.exit_code}"
     yield "# TYPE restorebench_gate_verdict gauge"
     yield f"restorebench_gate_verdict{_labels(verdict=report.verdict)} 1"
+    if report.facts:
+        yield "# TYPE restorebench_gate_basis info"
+    for about, text in report.facts:
+        yield f"restorebench_gate_basis_info{_labels(about=about, text=text)} 1"
     names = dict.fromkeys(case.metric for case in report.cases)
     for name in names:
         cases = [case for case in report.cases if case.metric == name and case.value is not None]
@@ -33,7 +41,9 @@ def _lines(report: GateReport) -> Iterator[str]:
             yield f"# TYPE {family} gauge"
             for case in cases:
                 value = case.change if suffix else case.value
-                labels = _labels(method=case.row, task=case.task)
+                said = {"extent": case.extent, "remarks": case.remarks}
+                known = {name: text for name, text in said.items() if text}
+                labels = _labels(method=case.row, task=case.task, **known)
                 yield f"{family}{labels} {_number(value)}"
     yield "# EOF"
 

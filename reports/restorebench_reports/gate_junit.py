@@ -33,23 +33,25 @@ def junit(report: GateReport) -> str:
     root = ET.Element("testsuites", name="restorebench gate")
     if report.cases:
         for row, cases in groupby(report.cases, key=lambda case: case.row):
-            _add_suite(root, row, report.verdict, [_case(report, case) for case in cases])
+            _add_suite(root, row, report, [_case(report, case) for case in cases])
     else:
         case = ET.Element("testcase", classname="restorebench", name="gate")
         _add_verdict(case, report.verdict, report.message)
-        _add_suite(root, "gate", report.verdict, [case])
+        _add_suite(root, "gate", report, [case])
     for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     ET.indent(root, " ")
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _add_suite(root: ET.Element, name: str, verdict: Verdict, cases: list[ET.Element]) -> None:
+def _add_suite(root: ET.Element, name: str, report: GateReport, cases: list[ET.Element]) -> None:
     suite = ET.SubElement(root, "testsuite", name=printable(name), tests=str(len(cases)))
     for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(count, str(sum(case.find(tag) is not None for case in cases)))
     properties = ET.SubElement(suite, "properties")
-    ET.SubElement(properties, "property", name="gate verdict", value=verdict)
+    notes = (("note", note) for note in report.notes)
+    for label, text in (("gate verdict", report.verdict), *report.facts, *notes):
+        ET.SubElement(properties, "property", name=printable(label), value=printable(text))
     suite.extend(cases)
 
 

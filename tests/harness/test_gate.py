@@ -453,6 +453,17 @@ def test_a_damaged_baseline_is_named(
     assert "\n" not in str(caught.value)
 
 
+def test_each_check_says_what_must_be_known_of_its_number(workplace: Workplace) -> None:
+    workplace.gating("gain", limit=2, untrained=True).update()
+    report = workplace.compare("gain", limit=2, untrained=True)
+    scores = [case for case in report.cases if case.images is not None]
+    assert {(c.extent, c.remarks) for c in scores} == {("limited", "untrained")}
+    costs = [case for case in report.cases if case.task == "network"]
+    assert {(c.extent, c.remarks) for c in costs} == {("", "untrained")}
+    assert case_of(report, "rain").sentence.startswith("gain (untrained) on Rain (limited), PSNR")
+    assert {(c.extent, c.remarks) for c in workplace.compare().cases} == {("", "")}
+
+
 def test_what_was_updated_says_what_its_numbers_rest_on(workplace: Workplace) -> None:
     report = workplace.gating("gain", limit=1, untrained=True).update()
     assert report.message.endswith("written: gain (untrained), 2 images (limited)")

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import junitparser
 import pytest
@@ -165,9 +166,32 @@ def test_metrics_are_samples_of_one_family_after_another() -> None:
     assert sum("restorebench_psnr{" in line for line in lines) == 2
 
 
+def test_what_must_be_said_of_a_number_stands_beside_it_in_every_format(tmp_path: Path) -> None:
+    said = {"extent": "sample, limited", "remarks": "small, trained by restorebench"}
+    told = case("regression", title="Rain100L (sample, limited)", **said)
+    report = report_of(told, case("pass", row="hair@whole"))
+    lines = metrics(report).splitlines()
+    labels = 'extent="sample, limited",remarks="small, trained by restorebench"'
+    assert f'restorebench_psnr{{method="hair@new",task="rain",{labels}}} 30.0' in lines
+    assert f'restorebench_psnr_change{{method="hair@new",task="rain",{labels}}} -0.1' in lines
+    assert 'restorebench_psnr{method="hair@whole",task="rain"} 30.0' in lines
+    fact = 'restorebench_gate_basis_info{about="Rain100L",text="100 images, data 0123"} 1'
+    assert lines.count(fact) == 1
+    sentence = "hair@new (small, trained by restorebench) on Rain100L (sample, limited), PSNR"
+    assert told.sentence.startswith(f"{sentence}: regression: 30.10 -> 30.00 dB")
+    assert told.sentence in str(parsed(report, tmp_path)[0].system_out)
+    assert sentence in markdown(report)
+    assert sentence in workflow_commands(report)[0]
+    for suite in ET.fromstring(junit(report)):
+        known = {(p.get("name"), p.get("value")) for p in suite.iter("property")}
+        assert ("Protocol", "airnet@1 (b17b556d89bf)") in known
+        assert ("note", "hair@new: untrained") in known
+
+
 @given(st.text() | st.sampled_from(HOSTILE), st.sampled_from(JUDGED))
 def test_no_text_can_break_out_of_any_format(text: str, verdict: Verdict) -> None:
-    hostile = case(verdict, row=text, task=text, title=text, metric_title=text, reason=text)
+    given = dict.fromkeys(("row", "task", "title", "metric_title", "extent", "remarks"), text)
+    hostile = case(verdict, **given, reason=text)
     report = report_of(hostile).model_copy(update={"notes": (text,), "facts": ((text, text),)})
     xml = junitparser.JUnitXml.fromstring(junit(report))
     (suite,) = xml

@@ -86,11 +86,13 @@ class Gate:
             baseline: name of the baseline's file, for the report.
         """
         cases: list[Case] = []
+        remarks = {row.name: row.tag for row in board.info.rows}
         for row in self.plan.rows:
-            cases += self._score_cases(row, board)
+            found = list(self._score_cases(row, board))
             entry = self.entry(row)
             if isinstance(entry, Entry) and row.label in costs:
-                cases += cost_cases(row.label, entry.cost, costs[row.label], self.limits)
+                found += cost_cases(row.label, entry.cost, costs[row.label], self.limits)
+            cases += [each.model_copy(update={"remarks": remarks[row.label]}) for each in found]
         verdict = worst(case.verdict for case in cases)
         return GateReport(
             verdict=verdict,
@@ -117,7 +119,8 @@ class Gate:
 
     def _score_case(self, row: Row, column: Column, metric: MetricInfo, board: Leaderboard) -> Case:
         extent = f" ({column.extent})" if column.extent else ""
-        case = _case(row, column.task.name, f"{column.source.title}{extent}", metric)
+        title = f"{column.source.title}{extent}"
+        case = partial(_case(row, column.task.name, title, metric), extent=column.extent)
         entry, obstacle = self.entry(row), self.obstacle(row, column)
         if obstacle is not None or isinstance(entry, str):
             return case(verdict="not comparable", reason=str(obstacle))

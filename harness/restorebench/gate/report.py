@@ -51,6 +51,10 @@ class Case(Info):
     """Name of the task, or ``network`` for what a network costs."""
     title: str
     """The task as tables print it, with what keeps it from being the whole benchmark."""
+    extent: str = ""
+    """What keeps it from that: ``sample, limited``; empty for whole real sets, and for costs."""
+    remarks: str = ""
+    """What a reader must know of all the checkpoint's numbers, such as ``untrained``."""
     metric: str
     metric_title: str
     unit: str
@@ -87,7 +91,8 @@ class Case(Info):
     def sentence(self) -> str:
         """The case in one line."""
         old, new, change = self.numbers
-        where = f"{self.row} on {self.title}, {self.metric_title}"
+        who = f"{self.row} ({self.remarks})" if self.remarks else self.row
+        where = f"{who} on {self.title}, {self.metric_title}"
         if self.change is None:
             return f"{where}: {self.verdict}: {self.reason}"
         unit = f" {self.unit}" if self.unit else ""
