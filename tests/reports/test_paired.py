@@ -14,6 +14,7 @@ import pytest
 import restorebench
 from restorebench.board.info import ColumnInfo, MetricInfo, RowInfo
 from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.paired_table import comparison_tables
 from restorebench.errors import UnknownNameError, UsageError
 
 from .boards import Scores, board_of, column, row
@@ -162,6 +163,21 @@ def test_a_pair_without_comparison_says_why() -> None:
     assert frame["reason"].tolist() == [torn, "", torn] * 2
     assert frame["difference"].isna().tolist() == [True, False, True] * 2
     assert frame["difference"][1] == 0
+
+
+def test_the_average_of_a_comparison_says_what_its_columns_are() -> None:
+    columns = [
+        column(name, count=IMAGES, dataset="set", extent=extent)
+        for name, extent in (("one", "sample, limited"), ("two", "sample, limited"))
+    ]
+    [table, _] = comparison_tables(known(columns).compare("a", "b"), {})
+    assert table.rows[-1].tag == "sample, limited, mean of all columns"
+    [whole, _] = comparison_tables(known().compare("a", "b"), {})
+    assert whole.rows[-1].tag == "mean of all columns"
+    unlike = [columns[0], column("two", count=IMAGES, dataset="set")]
+    [apart, _] = comparison_tables(known(unlike).compare("a", "b"), {})
+    assert apart.rows[-1].tag == "mean of all columns"
+    assert "columns of different extent are not averaged" in " ".join(apart.notes)
 
 
 def test_unknown_rows_and_a_row_with_itself_are_refused() -> None:

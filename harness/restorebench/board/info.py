@@ -124,6 +124,24 @@ class BoardInfo(Basis):
         names = tuple(column.name for column in self.columns)
         return names if len(names) == 1 else (*names, AVERAGE)
 
+    @property
+    def average_reason(self) -> str | None:
+        """Why there is no average over the tasks at all, or ``None`` if there is one."""
+        extents = {c.extent or "complete" for c in self.columns}
+        if len(extents) > 1:
+            return f"columns of different extent are not averaged: {'; '.join(sorted(extents))}"
+        return None
+
+    @property
+    def average_extent(self) -> str:
+        """What all columns are, such as ``sample, limited``; empty for whole sets, or unlike."""
+        return self.columns[0].extent if self.average_reason is None else ""
+
+    @property
+    def average_tags(self) -> tuple[str, ...]:
+        """What stands below the average's title: what all columns are, and what it is a mean of."""
+        return tuple(filter(None, [self.average_extent, self.average]))
+
 
 def describe_plan(
     plan: Plan, sessions: Iterable[dict[str, Any]] = (), costs: Iterable[CostRecord] = ()

@@ -192,15 +192,12 @@ class Leaderboard:
     @property
     def average_reason(self) -> str | None:
         """Why the board has no average at all, or ``None`` if it has one."""
-        extents = {c.extent or "complete" for c in self.info.columns}
-        if len(extents) > 1:
-            return f"columns of different extent are not averaged: {'; '.join(sorted(extents))}"
-        return None
+        return self.info.average_reason
 
     @property
     def average_extent(self) -> str:
         """What all columns are, such as ``sample, limited``; empty for whole sets, or unlike."""
-        return self.info.columns[0].extent if self.average_reason is None else ""
+        return self.info.average_extent
 
     def average(self, method: str, metric: str) -> float | None:
         """Return the mean over the tasks; ``None`` if a cell is missing or extents differ."""

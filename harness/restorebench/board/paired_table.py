@@ -57,7 +57,7 @@ def _differences(comparison: PairedComparison, apart: Mapping[str, str]) -> Tabl
         rows.append(TableRow(column.name, printable(column.title), tag, cells, marks))
     if AVERAGE in info.tasks:
         cells = tuple(_cells(found[m.name, AVERAGE], m, titles, notes) for m in info.metrics)
-        rows.append(TableRow(AVERAGE, "Average", printable(info.average), cells))
+        rows.append(TableRow(AVERAGE, "Average", printable(", ".join(info.average_tags)), cells))
     facts = [
         *_legend(comparison),
         *_draws(comparison),

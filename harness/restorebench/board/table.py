@@ -172,7 +172,7 @@ def groups_of(board: Leaderboard, notes: Notes) -> tuple[TableGroup, ...]:
     if AVERAGE not in info.tasks:
         return tuple(groups)
     reason = board.average_reason
-    tags = tuple(filter(None, [board.average_extent, printable(info.average)]))
+    tags = tuple(map(printable, info.average_tags))
     missing = notes.add(f"No average: {reason}") if reason else ()
     whole = all(group.whole for group in groups)
     return (*groups, TableGroup("Average", tags, metrics, whole, missing, better))
