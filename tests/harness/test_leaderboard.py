@@ -105,6 +105,29 @@ def test_a_board_read_back_says_the_same(suite: Path, data_root: Path, tmp_path:
     assert table_of(again) == table_of(board)
 
 
+def test_every_record_in_a_file_says_what_must_be_said_of_it(
+    suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    (data_root / "rain" / "input" / "2.png").unlink()
+    out = tmp_path / "run"
+    board = restorebench.run(
+        suite, ["identity", "hair"], data_root, limit=2, untrained=True, out=out
+    )
+    for records in (pd.read_parquet(out / "records.parquet"), pd.read_csv(out / "records.csv")):
+        assert len(records) == 8
+        told = records[["method", "task", "extent", "remarks"]].fillna("").drop_duplicates()
+        assert set(told.itertuples(index=False, name=None)) == {
+            ("identity", "rain", "partial", ""),
+            ("identity", "noise", "limited", ""),
+            ("hair", "rain", "partial", "untrained"),
+            ("hair", "noise", "limited", "untrained"),
+        }
+    pd.testing.assert_frame_equal(Leaderboard.load(out).told, board.told)
+    old = pd.read_parquet(out / "records.parquet").drop(columns=["extent", "remarks"])
+    old.to_parquet(out / "records.parquet", index=False)
+    pd.testing.assert_frame_equal(Leaderboard.load(out).told, board.told)
+
+
 def test_the_same_command_measures_nothing_twice(
     suite: Path, data_root: Path, tmp_path: Path
 ) -> None:

@@ -76,6 +76,11 @@ def edit_parquet(folder: Path) -> None:
     records.to_parquet(folder / "records.parquet", index=False)
 
 
+def relabel_parquet(folder: Path) -> None:
+    records = pd.read_parquet(folder / "records.parquet").assign(extent="sample")
+    records.to_parquet(folder / "records.parquet", index=False)
+
+
 def drop_from_parquet(folder: Path) -> None:
     records = pd.read_parquet(folder / "records.parquet")
     records.iloc[:-1].to_parquet(folder / "records.parquet", index=False)
@@ -85,6 +90,7 @@ TAMPERINGS = {
     "a score in the journal": (edit("journal/*", r'"psnr":(\d)', r'"psnr":1\1'), "records.parquet"),
     "a name in the journal": (edit("journal/*", '"method":"i', '"method":"I'), "journals"),
     "a score in the records": (edit_parquet, "records.parquet"),
+    "a word in the records": (relabel_parquet, "records.parquet"),
     "fewer records": (drop_from_parquet, "records.parquet"),
     "a score in records.csv": (edit("records.csv", r"\.\d", ".99"), "records.csv"),
     "a mean in the CSV": (edit("leaderboard.csv", r"psnr,\d", "psnr,9"), "leaderboard.csv"),

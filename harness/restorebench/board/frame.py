@@ -16,6 +16,9 @@ from restorebench.store import write_atomically
 
 RECORDS = "records.parquet"
 
+WORDS = ("extent", "remarks")
+"""Columns of the files that say what must be said of a record; the board knows it by itself."""
+
 BETWEEN_FLAGS = "; "
 AGAIN = "run the same command again to write it anew"
 
@@ -57,6 +60,23 @@ def frame_of(records: Iterable[Record], metrics: list[str]) -> pd.DataFrame:
     return frame.astype({**types, **dict.fromkeys([*metrics, "seconds"], "float64")})
 
 
+def with_words(
+    records: pd.DataFrame, extents: Mapping[str, str], remarks: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return records with what must be said of them, beside their scores and errors.
+
+    Args:
+        records: as `frame_of` returns them.
+        extents: what keeps a task from being whole and real, such as ``sample, limited``.
+        remarks: what must be said of a method, such as ``untrained``.
+    """
+    told = records.drop(columns=list(WORDS), errors="ignore")
+    place = list(told.columns).index("error") + 1
+    told.insert(place, "extent", told["task"].map(extents).astype("string"))
+    told.insert(place + 1, "remarks", told["method"].map(remarks).astype("string"))
+    return told
+
+
 def write_frame(records: pd.DataFrame, folder: Path) -> list[Path]:
     """Write records as Parquet, and as CSV that no spreadsheet takes for formulas."""
     safe = records.copy()
@@ -69,7 +89,7 @@ def write_frame(records: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def read_frame(folder: Path, metrics: list[str]) -> pd.DataFrame:
-    """Read the records that `write_frame` wrote.
+    """Read the records that `write_frame` wrote, without the words that the board has, too.
 
     Raises:
         StoreError: if they cannot be read, or lack a column.
@@ -82,7 +102,7 @@ def read_frame(folder: Path, metrics: list[str]) -> pd.DataFrame:
     missing = [n for n in ("method", "task", "image", "error", *metrics) if n not in records]
     if missing:
         raise StoreError(f"{path} has no column {', '.join(missing)}; {AGAIN}")
-    return records
+    return records.drop(columns=list(WORDS), errors="ignore")  # files of old have none
 
 
 def over_draws(

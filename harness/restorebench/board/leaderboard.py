@@ -19,6 +19,7 @@ from restorebench.board.frame import (
     frame_of,
     over_draws,
     read_frame,
+    with_words,
     write_frame,
 )
 from restorebench.board.info import BoardInfo, describe_plan
@@ -111,7 +112,14 @@ class Leaderboard:
     def save(self, folder: Path) -> list[Path]:
         """Write ``board.json`` and the records as Parquet and CSV; return the files."""
         board = self.info.model_dump_json(indent=1) + "\n"
-        return [write_atomically(folder / BOARD, board), *write_frame(self.records, folder)]
+        return [write_atomically(folder / BOARD, board), *write_frame(self.told, folder)]
+
+    @property
+    def told(self) -> pd.DataFrame:
+        """The records as files hold them: each with its task's extent and its method's remarks."""
+        extents = {column.name: column.extent for column in self.info.columns}
+        remarks = {row.name: row.tag for row in self.info.rows}
+        return with_words(self.records, extents, remarks)
 
     @cached_property
     def images(self) -> pd.DataFrame:
