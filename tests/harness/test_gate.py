@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -430,6 +431,20 @@ def test_any_names_and_numbers_come_back_from_the_file(
     baseline = Baseline(suite="s@1", methods={"m": entry})
     path = baseline.save(tmp_path_factory.mktemp("baseline") / "b.json")
     assert Baseline.load(path) == baseline
+    json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)  # JSON has no infinity
+
+
+def test_an_infinite_score_is_a_text_and_that_of_old_baselines_is_read(
+    workplace: Workplace,
+) -> None:
+    first = re.compile(r'("0": \[)[0-9.]+')
+    whole = workplace.path.read_text()
+    workplace.path.write_text(first.sub(r"\1Infinity", whole))
+    old = Baseline.load(workplace.path)
+    assert old.methods["identity"].tasks["rain"].images["0"][0] == math.inf
+    old.save(workplace.path)
+    assert workplace.path.read_text() == first.sub(r'\1"Infinity"', whole)
+    assert Baseline.load(workplace.path) == old
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,14 @@ def test_what_must_be_said_of_a_number_stands_beside_it_in_every_format(tmp_path
         known = {(p.get("name"), p.get("value")) for p in suite.iter("property")}
         assert ("Protocol", "airnet@1 (b17b556d89bf)") in known
         assert ("note", "hair@new: untrained") in known
+
+
+def test_an_infinite_number_is_no_missing_one_in_json(tmp_path: Path) -> None:
+    perfect = case("improved", value=math.inf, change=math.inf, low=math.nan, high=math.nan)
+    text = report_of(perfect).save(tmp_path).read_text(encoding="utf-8")
+    (found,) = json.loads(text, parse_constant=pytest.fail)["cases"]
+    names = ("value", "change", "low", "high", "baseline")
+    assert [found[name] for name in names] == ["Infinity", "Infinity", None, None, 30.1]
 
 
 @given(st.text() | st.sampled_from(HOSTILE), st.sampled_from(JUDGED))

@@ -104,8 +104,6 @@ class ImagePart(Part):
 class Document(Basis):
     """What numbers rest on, and after it the numbers."""
 
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
 
 class LeaderboardDocument(Document):
     """A leaderboard, as ``leaderboard.json`` holds it."""

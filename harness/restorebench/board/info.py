@@ -19,7 +19,8 @@ from restorebench.published import AVERAGE
 class Info(BaseModel):
     """Base of what a board's JSON file holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no infinity, which is the PSNR of a perfect image: it stands as a text.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class MetricInfo(Info):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from restorebench.board.info import Info
 from restorebench.board.leaderboard import Leaderboard
@@ -91,8 +91,6 @@ class Entry(Info):
 class Baseline(Info):
     """The entries of one suite, by method."""
 
-    model_config = ConfigDict(ser_json_inf_nan="strings")  # a perfect image has an infinite PSNR
-
     schema_version: Literal[1] = 1
     suite: str
     """Name and version, such as ``three_deg@1``."""
@@ -126,7 +124,8 @@ class Baseline(Info):
             OutputFolderError: if it cannot be written.
         """
         ordered = self.model_copy(update={"methods": dict(sorted(self.methods.items()))})
-        text = json.dumps(ordered.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        known = json.loads(ordered.model_dump_json())  # model_dump would leave infinity a number
+        text = json.dumps(known, indent=1, ensure_ascii=False)
         return write_atomically(path, _short_lists(text) + "\n")
 
     def updated(self, entries: Mapping[str, Entry]) -> Baseline:

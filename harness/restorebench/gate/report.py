@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import field_serializer
 
 from restorebench.board.info import Info, images_of
 from restorebench.store import write_atomically
@@ -76,6 +76,11 @@ class Case(Info):
     """Loss up to which a change counts as none."""
     reason: str = ""
 
+    @field_serializer("value", "baseline", "change", "low", "high", when_used="json")
+    def _no_nan(self, value: float | None) -> float | None:
+        """Return nothing for what is unknown, such as an interval over one image."""
+        return None if value is None or math.isnan(value) else value
+
     @property
     def numbers(self) -> tuple[str, str, str]:
         """Baseline, new value, and change with its interval, as printed; dashes for none."""
@@ -129,8 +134,6 @@ class RowVerdict(Info):
 
 class GateReport(Info):
     """A gate's result; written as ``gate.json``, and what every other output is made from."""
-
-    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     schema_version: Literal[1] = 1
     verdict: Verdict
