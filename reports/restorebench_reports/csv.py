@@ -117,7 +117,15 @@ def _shared(board: Leaderboard, row: RowInfo) -> dict[str, Value]:
         "code": row.code,
         "config": row.config,
         "precision": row.precision,
-        "device": board.info.device,
+        "device": _device(board, row.name),
         "protocol": board.info.protocol,
         "suite": f"{board.info.suite}@{board.info.suite_version}",
     }
+
+
+def _device(board: Leaderboard, row: str) -> str:
+    """Return what a row was measured on, which in a table of several runs is its own."""
+    if "device" not in board.records:  # a board that was made of scores alone
+        return board.info.device
+    mine = board.records.loc[board.records["method"] == row, "device"]
+    return ", ".join(mine.unique()) or board.info.device

@@ -21,8 +21,10 @@ from restorebench.board.merging import (
     run_names,
     versus,
 )
+from restorebench.board.table import table_of
 from restorebench.errors import UsageError
 from restorebench.method import Card, Method
+from restorebench_reports.csv import render as render_csv
 
 from .conftest import Cli
 
@@ -138,6 +140,35 @@ def test_rows_of_other_versions_say_so(board: Board) -> None:
     first = a.board.records["environment"][0]
     said = f"other versions: scored in environment 0ther, not {first}"
     assert [row.words for row in found.info.rows] == [(), (said,)]
+
+
+def test_rows_of_another_device_say_so_and_each_line_has_its_own(
+    board: Board, tmp_path: Path
+) -> None:
+    a, b = board("a", "identity"), board("b", "nl_means")
+    faster = replace(
+        b.board,
+        info=b.board.info.model_copy(update={"device": "NVIDIA H200"}),
+        records=b.board.records.assign(device="NVIDIA H200"),
+    )
+    runs = [a, RunBoard("b", faster)]
+    [found] = merged(runs)
+    said = "other device: measured on NVIDIA H200, not cpu"
+    assert [row.words for row in found.info.rows] == [(), (said,)]
+    assert [row.tag for row in table_of(found).rows] == ["", "other device"]
+    assert said in table_of(found).notes
+    lines = pd.read_csv(render_csv(found, tmp_path, "plain"))
+    assert lines.groupby("method")["device"].unique().map(list).to_dict() == {
+        "identity": ["cpu"],
+        "nl_means": ["NVIDIA H200"],
+    }
+    [turned] = merged(runs[::-1])
+    said = "other device: measured on cpu, not NVIDIA H200"
+    assert [row.words for row in turned.info.rows] == [(), (said,)]
+    [again] = merged([RunBoard("c", turned)])
+    assert [row.words for row in again.info.rows] == [(), (said,)]
+    comparison, _ = versus((a, "identity"), (runs[1], "nl_means"))
+    assert comparison.info.rows[1].tag == "other device"
 
 
 def test_other_images_protocols_and_suites_are_kept_apart(

@@ -17,6 +17,11 @@ from restorebench.errors import UsageError
 
 MADE_WITH = ("config", "weights", "code", "precision", "device", "environment")
 """What, of a record's identity, makes two rows of one name the same row."""
+UNLIKE = {
+    "device": "other device: measured on {mine}, not {first}",
+    "environment": "other versions: scored in environment {mine}, not {first}",
+}
+"""What, of a record's identity, a row has to say where it is not as the first row's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,7 @@ def joined(boards: Sequence[RunBoard]) -> Leaderboard:
     devices = dict.fromkeys(name for b in boards for name in b.board.info.device.split(", "))
     info = first.info.model_copy(
         update={
-            "rows": tuple(_with_versions([rows[label] for label in labels], records)),
+            "rows": tuple(_set_apart(rows[label], records) for label in labels),
             "sessions": tuple(sessions),
             "device": ", ".join(devices),
             "costs": tuple(_costs(named)),
@@ -251,18 +256,18 @@ def _counted_once(
     return ordered[~repeated].reset_index(drop=True)
 
 
-def _with_versions(rows: Sequence[RowInfo], records: pd.DataFrame) -> Iterator[RowInfo]:
-    """Yield rows; those scored with other versions than the first row's say so."""
-    if "environment" not in records or records.empty:
-        yield from rows
-        return
-    used = records.groupby("method", sort=False)["environment"].first().to_dict()
-    first = next(iter(used.values()))
-    for row in rows:
-        mine = used.get(row.name, first)
-        said = f"other versions: scored in environment {mine}, not {first}"
-        words = row.words if mine == first or said in row.words else (*row.words, said)
-        yield row.model_copy(update={"words": words})
+def _set_apart(row: RowInfo, records: pd.DataFrame) -> RowInfo:
+    """Return a row that says where it was measured otherwise than the first of the records."""
+    words = list(row.words)
+    for name, text in UNLIKE.items():
+        if name not in records or records.empty:
+            continue
+        used = records.groupby("method", sort=False)[name].first()
+        mine, first = used.get(row.name, used.iloc[0]), used.iloc[0]
+        said = text.format(mine=mine, first=first)
+        if mine != first and said not in words:
+            words.append(said)
+    return row.model_copy(update={"words": tuple(words)})
 
 
 def _costs(named: Iterable[tuple[str, RowInfo, Leaderboard]]) -> Iterator[CostRecord]:
