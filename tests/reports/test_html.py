@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,17 @@ from restorebench.board.table import printable
 from restorebench_reports.html import render
 from restorebench_reports.strips import strips
 
-from .boards import HOSTILE, Scores, board_of, column, fixed_board, hostile_board, row, spread
+from .boards import (
+    HOSTILE,
+    METRICS,
+    Scores,
+    board_of,
+    column,
+    fixed_board,
+    hostile_board,
+    row,
+    spread,
+)
 from .test_paper_tables import clear_board
 
 OURS = {"html", "head", "meta", "title", "style", "body", "main", "header", "p", "h1", "h2", "span"}
@@ -117,6 +128,15 @@ def test_every_image_is_listed_once_with_all_its_scores(tmp_path: Path) -> None:
     assert lines[4].count("<td>") == 5 * 2
     assert lines[4].endswith("<td>failed<td>failed")
     assert lines[0].startswith('<tr><th scope="row">0.png<td>29.00<td>0.8900<td>27.00<td>0.7900')
+
+
+def test_an_image_has_a_dash_for_a_metric_that_is_unavailable(tmp_path: Path) -> None:
+    lacking = METRICS[1].model_copy(update={"unavailable": "a package is missing"})
+    scores: Scores = {("a", "rain"): [(20.0, math.nan)] * 3}
+    board = board_of([column("rain")], [row("a")], scores, metrics=(METRICS[0], lacking))
+    text = render(board, tmp_path, "plain").read_text(encoding="utf-8")
+    assert '<tr><th scope="row">0.png<td>20.00<td>—' in text
+    assert "nan" not in " ".join(page(board, tmp_path).texts("td")).split()
 
 
 def test_every_images_scores_stand_below_what_their_task_is(tmp_path: Path) -> None:

@@ -202,7 +202,12 @@ def titles_of(info: BoardInfo) -> dict[str, str]:
 
 
 def format_value(value: float, metric: MetricInfo, style: Style) -> str:
-    """Return a score as tables print it; infinity for images that equal their targets."""
+    """Return a score as tables print it; infinity for images that equal their targets.
+
+    Images have no number by a metric that is unavailable, and get a dash.
+    """
+    if math.isnan(value):
+        return DASH
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if style == "paper" and not metric.unit:
