@@ -30,7 +30,6 @@ from restorebench.method import Method
 from restorebench.plan import Row, config_text
 from restorebench.provenance import environment_hash
 from restorebench.store import write_atomically
-from restorebench.work import built
 
 FOLDER = "costs"
 T = TypeVar("T")
@@ -80,10 +79,11 @@ def measure_costs(rows: Iterable[Row], profile: Profile, out: Path | None) -> It
     known = {} if out is None else read_costs(out)
     subjects = []
     for row in rows:
-        method = built(row)
-        if isinstance(method, BenchError):
+        try:
+            method = row.build()
+        except Exception as error:  # a method's constructor is foreign code
             identity = profile.identity(row, torch.device("cpu"))  # it came to no device
-            yield CostRecord(key=identity.key, identity=identity, error=str(method))
+            yield CostRecord(key=identity.key, identity=identity, error=_reason(error))
             continue
         assert isinstance(method, Method)  # images that were restored elsewhere cost nothing here
         identity = profile.identity(row, method.device)
@@ -133,6 +133,12 @@ def costs_of(rows: Sequence[Row], records: Iterable[CostRecord]) -> tuple[CostRe
     return tuple(r for own in mine for r in found if own.items() <= r.identity.model_dump().items())
 
 
+def _reason(error: Exception) -> str:
+    """Return in one line why something could not be measured."""
+    reason = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+    return (reason.splitlines() or [type(error).__name__])[0]
+
+
 def _of_row(row: Row) -> dict[str, str]:
     return {
         "method": row.label,
@@ -158,10 +164,7 @@ class _Subject:
         try:
             return what()
         except Exception as error:  # a network is foreign code
-            own = isinstance(error, BenchError)
-            reason = str(error) if own else f"{type(error).__name__}: {error}"
-            line = (reason.splitlines() or [type(error).__name__])[0]
-            self.record = self.record.model_copy(update={"error": line})
+            self.record = self.record.model_copy(update={"error": _reason(error)})
             return None
 
     def keep(self, **parts: object) -> None:
