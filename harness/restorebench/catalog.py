@@ -138,6 +138,10 @@ class Catalog:
                     found[variant.name] = Path(str(file))
         return dict(sorted(found.items()))
 
+    def methods_with(self, variant: str) -> list[str]:
+        """Return the names of the methods that come with weights called ``variant``."""
+        return [name for name in self.names("methods") if variant in self.shipped_weights(name)]
+
     def metric(self, name: str) -> Metric:
         """Return the metric implementation called ``name``."""
         found = self._load("metrics", name)

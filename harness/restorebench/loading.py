@@ -12,7 +12,7 @@ import torch
 
 from restorebench.catalog import Catalog
 from restorebench.data.dataset import readable
-from restorebench.errors import ConfigError, UsageError, WeightsError
+from restorebench.errors import ConfigError, UsageError, WeightsError, did_you_mean
 from restorebench.inference import Inference
 from restorebench.method import Method, Precision, Weights
 from restorebench.plan import Row
@@ -60,7 +60,7 @@ def load_method(
         return build(**config)
     if not cls.info.needs_weights:
         raise UsageError(f"{name} takes no weights")
-    path = catalog.shipped_weights(name).get(str(weights), Path(weights).expanduser())
+    path = _file(catalog, name, weights)
     trained = _trained(path, name)
     try:
         method = build(**{**trained.config, **config})
@@ -72,6 +72,21 @@ def load_method(
     method.weights = replace(loaded, variant=trained.variant, training=trained.training)
     method.loaded_state = _state_hash(method)
     return method
+
+
+def _file(catalog: Catalog, name: str, weights: str | Path) -> Path:
+    """Return the file that the weights given to a method mean."""
+    shipped = catalog.shipped_weights(name)
+    if str(weights) in shipped:
+        return shipped[str(weights)]
+    path = Path(weights).expanduser()
+    # A bare word that is no file was most likely meant as a name.
+    if path.name == str(weights) and not path.suffix and not path.exists():
+        if others := catalog.methods_with(path.name):
+            raise WeightsError(f"{name} comes with no {path} weights; {', '.join(others)} do")
+        if hint := did_you_mean(path.name, shipped):
+            raise WeightsError(f"{path}: no such file, nor weights that {name} comes with.{hint}")
+    return path
 
 
 def _trained(path: Path, name: str) -> Trained:

@@ -71,6 +71,22 @@ def test_a_run_prints_its_table_and_writes_its_files(
         (["--weights", "small"], 2, "--weights small: say for which method"),
         (["-m", "promptir", "--weights", "none.ckpt"], 4, "none.ckpt: no such file"),
         (["-m", "promptir", "--weights", "file"], 4, "file"),
+        (
+            ["-m", "hair", "--weights", "smal"],
+            4,
+            "smal: no such file, nor weights that hair comes with. Did you mean 'small'?",
+        ),
+        (
+            ["-m", "moce_ir", "--weights", "small"],
+            4,
+            "moce_ir comes with no small weights; airnet, ",
+        ),
+        (
+            ["-m", "hair", "--weights", "har=no.ckpt"],
+            2,
+            "har=no.ckpt: no such file, and no method is called 'har'. Did you mean 'hair'?",
+        ),
+        (["-m", "hair", "--weights", "epoch=9.ckpt"], 2, "no method is called 'epoch'."),
         (["--weights", "hair=file"], 2, "weights are given for hair, not selected"),
         (["--plugin", "nothing.py"], 2, "plugin nothing.py: no such file"),
         (["--plugin", "file"], 2, "plugin file: not a Python file"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from restorebench.console import console, fail
-from restorebench.errors import BenchError, UsageError
+from restorebench.errors import BenchError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from restorebench.board.leaderboard import Leaderboard
@@ -170,7 +171,8 @@ def weights_of(
     The name of weights that come with methods is meant for all of these that are selected.
 
     Raises:
-        UsageError: if an option names no method and not exactly one network is selected.
+        UsageError: if an option names no method and not exactly one network is selected, or is
+            neither a file nor begins with the name of a method.
     """
     found = []
     for text in given or []:
@@ -180,6 +182,12 @@ def weights_of(
         name, equals, path = text.partition("=")
         # Lightning's own file names hold an equals sign: epoch=9-step=100.ckpt.
         if not equals or (name not in methods and name not in catalog.names("methods")):
+            # A pattern is the gate's, which looks for its files.
+            if equals and not (Path(text).expanduser().exists() or glob.has_magic(text)):
+                hint = did_you_mean(name, catalog.names("methods"))
+                raise UsageError(
+                    f"--weights {text}: no such file, and no method is called {name!r}.{hint}"
+                )
             usable = importable(catalog, methods)
             networks = [m for m in usable if catalog.method(m).info.needs_weights]
             if len(networks) != 1:

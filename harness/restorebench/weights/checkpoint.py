@@ -127,7 +127,7 @@ def _absence(path: Path) -> str:
     if not path.parent.is_dir():
         return f"no such file, and no folder {path.parent}"
     near = get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=3)
-    return f"no such file; near in that folder: {', '.join(near) or _some_names(path.parent)}"
+    return f"no such file; near in that folder: {', '.join(near)}" if near else "no such file"
 
 
 def _some_names(folder: Path) -> str:
