@@ -132,6 +132,26 @@ def test_networks_without_weights_are_no_failure_unless_they_were_asked_for(
     done = cli("run", "--suite", suite, "--data-root", data_root)
     assert done.returncode == 0
     assert "no weights" in done.stdout
+    assert "no weights" not in done.stderr
+
+
+def test_what_is_demanded_and_cannot_be_scored_is_said_before_the_first_image_and_by_plans(
+    cli: Cli, suite: Path, data_root: Path
+) -> None:
+    both = ("-m", "identity", "-m", "hair", "--weights", "hair=nofile.ckpt")
+    words = ("--suite", suite, "--data-root", data_root, *both)
+    line = "restorebench: hair: weights not usable: nofile.ckpt: no such file"
+    done = cli("run", *words)
+    assert done.returncode == 3
+    first, *progress, last = done.stderr.splitlines()
+    assert first == last == line
+    assert "6/6 identity on noise" in progress[-1]
+    done = cli("plan", *words, "--out", "planned")
+    assert (done.returncode, done.stderr) == (3, f"{line}\n")
+    assert "6 images to measure" in done.stdout
+    alone = cli("run", "--suite", suite, "--data-root", data_root, "-m", "moce_ir")
+    assert alone.returncode == 4
+    assert alone.stderr.count("moce_ir: no weights") == 1
 
 
 def test_nothing_to_score_can_never_end_with_0(cli: Cli, suite: Path, data_root: Path) -> None:

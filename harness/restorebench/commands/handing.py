@@ -37,11 +37,8 @@ def settings_from(given: Iterable[str]) -> Mapping[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def handed_over(
-    order: Order, out: Path | None, catalog: Catalog, *, detach: bool
-) -> tuple[Session, int]:
+def handed_over(order: Order, session: Session, *, detach: bool) -> int:
     """Hand an order over and, unless detached, see it through; return the exit code so far."""
-    session = front(order, out, catalog)
     with session.opened() as store:
         dispatch = begin(session, store, order)
         count, run = len(dispatch.bundles), session.out
@@ -50,7 +47,7 @@ def handed_over(
             console().print(
                 Text(f"restorebench status {run} shows them, collect {run} takes over", "dim")
             )
-        return session, 0 if detach else seen_through(dispatch, session)
+        return 0 if detach else seen_through(dispatch, session)
 
 
 def seen_through(dispatch: Dispatch, session: Session) -> int:
@@ -61,7 +58,7 @@ def seen_through(dispatch: Dispatch, session: Session) -> int:
     return say_failed(dispatch.complaints)
 
 
-def show_plan(order: Order, out: Path | None, earlier: Sequence[Path], catalog: Catalog) -> None:
+def show_plan(order: Order, out: Path | None, earlier: Sequence[Path], catalog: Catalog) -> Session:
     """Print what a run would cost; write its bundles if there is a folder for them."""
     session = front(order, out, catalog)
     known = [r for run in (*earlier, session.out) for r in read_journals(run).values()]
@@ -82,6 +79,7 @@ def show_plan(order: Order, out: Path | None, earlier: Sequence[Path], catalog: 
         with session.opened() as store:
             folder = begin(session, store, by_hand).folder
         console().print(Text(f"written: {folder}/*.json; restorebench work measures one", "dim"))
+    return session
 
 
 def _print_plan(work: Iterable[Priced], order: Order, seconds: float) -> None:

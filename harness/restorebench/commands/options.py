@@ -146,6 +146,12 @@ def say_left_out(names: Sequence[str]) -> None:
         console().print(Text(printable(f"{said} in one; nothing is measured twice"), "yellow"))
 
 
+def say_absent(session: Session) -> int:
+    """Print which methods are not scored at all, and why; return the exit code."""
+    rows = session.plans[0].rows
+    return say_failed(f"{row.label}: {row.absent}" for row in rows if row.absent is not None)
+
+
 def say_failed(lines: Iterable[str]) -> int:
     """Print what failed; return the exit code."""
     code = 0

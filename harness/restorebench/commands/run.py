@@ -35,6 +35,7 @@ from restorebench.commands.options import (
     Workers,
     importable,
     measure,
+    say_absent,
     say_failed,
     say_left_out,
     say_written,
@@ -42,7 +43,7 @@ from restorebench.commands.options import (
     weights_of,
 )
 from restorebench.console import fail
-from restorebench.errors import NothingSelectedError
+from restorebench.errors import NothingSelectedError, SetupError
 
 if TYPE_CHECKING:
     from restorebench.board.leaderboard import Leaderboard
@@ -125,10 +126,11 @@ def run(  # noqa: PLR0913 - each parameter is an option
     from restorebench.catalog import Catalog
     from restorebench.commands.handing import handed_over, settings_from, show_plan
     from restorebench.rows import Options, weights_for
+    from restorebench.scale.dispatch import front
     from restorebench.scale.order import Order
     from restorebench.session import Session
 
-    catalog = Catalog.installed(plugin or ())
+    catalog, demanded = Catalog.installed(plugin or ()), method is not None
     methods = method or _all_methods(catalog)
     given = {m: Path(p) for m, p in weights_of(weights, methods, catalog)}
     options = Options(
@@ -165,16 +167,25 @@ def run(  # noqa: PLR0913 - each parameter is an option
             rounds=rounds,
         )
         if only_plan:
-            show_plan(order, out, earlier or (), catalog)
-            return
-        session, code = handed_over(order, out, catalog, detach=detach)
+            planned = show_plan(order, out, earlier or (), catalog)
+            raise typer.Exit(say_absent(planned) if demanded else 0)
+        session = front(order, out, catalog)
+        _say_absent_before(session, demanded=demanded)
+        code = handed_over(order, session, detach=detach)
         if detach:
             return
-        raise typer.Exit(max(code, finish(session, style, demanded=method is not None)))
+        raise typer.Exit(max(code, finish(session, style, demanded=demanded)))
     session = Session(suite, methods, options, out, catalog)
+    _say_absent_before(session, demanded=demanded)
     measure(session)
     code = _measure_costs(session)
-    raise typer.Exit(max(code, finish(session, style, demanded=method is not None)))
+    raise typer.Exit(max(code, finish(session, style, demanded=demanded)))
+
+
+def _say_absent_before(session: Session, *, demanded: bool) -> None:
+    """Print what will be missing before a long run; a short one says it at its end alone."""
+    if demanded and session.total:
+        say_absent(session)
 
 
 def _measure_costs(session: Session) -> int:
@@ -191,7 +202,9 @@ def finish(session: Session, style: TableStyle, *, demanded: bool) -> int:
         show(written.board, style.value)
         say_written(written.files)
         say_left_out(written.left_out)
-        codes += [say_failed(written.failures), _verdict(written.board, demanded=demanded)]
+        codes += [say_failed(written.failures), _verdict(written.board)]
+    if demanded:
+        codes.append(say_absent(session))
     return max(codes)
 
 
@@ -204,10 +217,9 @@ def _all_methods(catalog: Catalog) -> list[str]:
     return ready + [name for name in names if name not in ready]
 
 
-def _verdict(board: Leaderboard, *, demanded: bool) -> int:
-    """Return the exit code: 0 only if something was scored and nothing demanded is missing."""
+def _verdict(board: Leaderboard) -> int:
+    """Print what failed; return the exit code, which is 0 only if something was scored."""
     failures = board.failures()
-    absent = [f"{row.name}: {row.absent}" for row in board.info.rows if row.absent]
     for line in failures[:10]:
         fail(line)
     if len(failures) > 10:
@@ -217,9 +229,7 @@ def _verdict(board: Leaderboard, *, demanded: bool) -> int:
     ]
     for line in lacking:
         fail(line)
-    if demanded:
-        for line in absent:
-            fail(line)
     if board.scored == 0 and not failures:
-        return 4 if absent else NothingSelectedError.exit_code
-    return INCOMPLETE if failures or lacking or (demanded and absent) else 0
+        absent = any(row.absent for row in board.info.rows)
+        return SetupError.exit_code if absent else NothingSelectedError.exit_code
+    return INCOMPLETE if failures or lacking else 0
