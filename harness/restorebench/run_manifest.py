@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from restorebench.errors import StoreError
+from restorebench.inert import printable
 from restorebench.plan import Plan
 from restorebench.provenance import describe_session, device_name
 from restorebench.store import read_json, write_atomically
@@ -22,9 +23,24 @@ def read_sessions(path: Path) -> list[dict[str, Any]]:
     """
     content = read_json(path)
     sessions = content.get("sessions") if isinstance(content, dict) else None
-    if not isinstance(sessions, list) or not all(isinstance(s, dict) for s in sessions):
+    if not (isinstance(sessions, list) and sessions and all(isinstance(s, dict) for s in sessions)):
         raise StoreError(f"{path} is damaged: it names no sessions; delete it and run again")
     return sessions
+
+
+def way_to_tables(run: Path) -> str:
+    """Say of a run that has a manifest, but no tables, how it gets them.
+
+    Raises:
+        StoreError: if the manifest is damaged.
+    """
+    if (run / "bundles").is_dir():
+        return f"{run} has no tables yet: restorebench collect {run} writes them"
+    command = read_sessions(run / "manifest.json")[-1].get("command")
+    return (
+        f"{run} was interrupted before its tables; repeat its command, which goes on from there: "
+        f"{printable(str(command))}"
+    )
 
 
 def add_session(

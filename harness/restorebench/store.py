@@ -287,6 +287,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise StoreError(f"{path.parent} is no run folder: it has no {path.name}") from error
+        raise StoreError(_absence(path)) from error
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} is damaged: {error}; delete it and run again") from error
+
+
+def _absence(path: Path) -> str:
+    folder = path.parent
+    if folder.is_dir():
+        return f"{folder} is no run folder: it has no {path.name}"
+    return f"{folder} is a file, not a run folder" if folder.exists() else f"{folder} is not there"

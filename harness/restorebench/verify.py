@@ -27,7 +27,7 @@ from restorebench.plan import Plan, Row
 from restorebench.record import Identity, Record
 from restorebench.reduced import beside_float32
 from restorebench.replan import plan_again
-from restorebench.run_manifest import read_sessions
+from restorebench.run_manifest import read_sessions, way_to_tables
 from restorebench.runner import measure_again
 from restorebench.store import read_records
 
@@ -67,7 +67,7 @@ def verify(asked: Asked, catalog: Catalog) -> Iterator[Check]:
     if (asked.folder / BOARD).is_file():
         folders.insert(0, asked.folder)
     if not folders:
-        raise StoreError(f"{asked.folder} holds no {BOARD}: the run did not finish; run it again")
+        raise StoreError(way_to_tables(asked.folder))
     try:
         journals = consistent(list(read_records(asked.folder)))
     except StoreError as error:

@@ -16,7 +16,12 @@ import pytest
 
 import restorebench
 from restorebench.board.leaderboard import Leaderboard
+from restorebench.board.merging import load_boards
+from restorebench.catalog import Catalog
 from restorebench.errors import StoreError
+from restorebench.rows import Options
+from restorebench.session import Session
+from restorebench.verify import Asked, verify
 
 from .conftest import Cli
 
@@ -267,7 +272,11 @@ def test_a_terminal_without_our_letters_gets_their_numbers(
         ("board.json", '{"suite": "x"}', "board.json is damaged: suite_version: Field required"),
         ("records.parquet", "", "records.parquet cannot be read"),
         ("records.parquet", None, "records.parquet cannot be read"),
-        ("board.json", None, "is no run folder: it has no board.json"),
+        (
+            "board.json",
+            None,
+            "was interrupted before its tables; repeat its command, which goes on",
+        ),
         ("manifest.json", "[]", "manifest.json is damaged: it names no sessions; delete it"),
         ("manifest.json", "{", "manifest.json is damaged"),
     ],
@@ -285,6 +294,28 @@ def test_a_damaged_run_folder_is_one_line(
         again() if name == "manifest.json" else Leaderboard.load(run)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_run_folder_is_told_for_what_it_is(
+    suite: Path, data_root: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    session = Session(str(suite), ["identity"], Options(data_root=data_root), run)
+    next(session.measure())
+    places = {
+        run: f"run was interrupted before its tables; .* from there: {Path(sys.argv[0]).name}",
+        run / "manifest.json": "manifest.json is a file, not a run folder$",
+        run / "journal": "journal is no run folder: it has no board.json$",
+        tmp_path / "nowhere": "nowhere is not there$",
+    }
+    for place, message in places.items():
+        with pytest.raises(StoreError, match=message):
+            load_boards([place])
+    with pytest.raises(StoreError, match="run was interrupted before its tables"):
+        list(verify(Asked(folder=run), Catalog.installed()))
+    (run / "bundles").mkdir()
+    with pytest.raises(StoreError, match=f"has no tables yet: restorebench collect {run}"):
+        load_boards([run])
 
 
 PLUGIN = """

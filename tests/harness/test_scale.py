@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.catalog import Catalog
+from restorebench.commands.scale import work
 from restorebench.costs.profiling import read_costs
 from restorebench.errors import StoreError, UsageError
 from restorebench.rows import Options
@@ -437,6 +439,16 @@ def test_the_command_line_hands_over_watches_and_collects(
     done = cli("collect", out)
     assert done.returncode == 0, done.stderr
     assert cli("verify", out).returncode == 0
+
+
+def test_a_bundle_that_is_not_there_is_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        work([tmp_path / "00001.json", tmp_path])
+    assert ended.value.exit_code == 3
+    lines = [f"restorebench: {path}: no such file" for path in (tmp_path / "00001.json", tmp_path)]
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=30), st.integers(1, 8), st.floats(0, 2))

@@ -40,6 +40,7 @@ from restorebench.pictures import folders_of
 from restorebench.plan import Plan
 from restorebench.published import AVERAGE, PrintedRow
 from restorebench.record import Record
+from restorebench.run_manifest import way_to_tables
 from restorebench.statistics import leaders
 from restorebench.store import read_json, write_atomically
 
@@ -100,6 +101,8 @@ class Leaderboard:
         Raises:
             StoreError: if the folder holds none, or a damaged one.
         """
+        if not (folder / BOARD).exists() and (folder / "manifest.json").is_file():
+            raise StoreError(way_to_tables(folder))
         try:
             info = BoardInfo.model_validate(read_json(folder / BOARD))
         except ValidationError as error:

@@ -36,7 +36,10 @@ def work(
     """Measure bundles of a run, one after another; ends with 3 if one could not be measured."""
     from restorebench.scale.work import perform
 
-    failed = [f"{path}: {reason}" for path in bundle if (reason := perform(path.resolve()))]
+    given = (
+        (path, perform(path.resolve()) if path.is_file() else "no such file") for path in bundle
+    )
+    failed = [f"{path}: {reason}" for path, reason in given if reason]
     for line in failed:
         fail(line)
     raise typer.Exit(INCOMPLETE if failed else 0)
