@@ -41,11 +41,14 @@ def test_verify_speaks_json(cli: Cli, suite: Path, data_root: Path) -> None:
     assert "[bold]" in done.stdout
 
 
-def test_verify_of_nothing_is_no_failure(cli: Cli, tmp_path: Path) -> None:
+def test_verify_of_nothing_ends_with_5(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = cli("data", "verify", "--data-root", "empty")
-    assert done.returncode == 0
-    assert "no set was found below empty" in done.stderr
+    assert done.returncode == 5
+    assert done.stderr == "restorebench: no set was found below empty\n"
+    done = cli("data", "verify", "--data-root", "empty", "--dataset", "kodak24", "--json")
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["datasets"][0]["status"] == "absent"
     photographs = tmp_path / "Kodak24"
     photographs.mkdir()
     (photographs / "kodim01.png").write_bytes(b"")

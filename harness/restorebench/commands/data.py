@@ -41,7 +41,7 @@ def verify(
 ) -> None:
     """Say of each set whether it is there, whole, and the copy that papers score.
 
-    Ends with 0 if all that is there is in order, and with 3 if not. Absence is no fault.
+    Ends with 0 if all that is there is in order, with 3 if not, and with 5 if none is there.
     """
     from restorebench.catalog import Catalog
     from restorebench.data.verification import verify
@@ -58,7 +58,7 @@ def verify(
     if all(verdict.status == "absent" for verdict in verdicts):
         above = root.resolve().parent
         hint = f"but some below {above}: give that" if any(s.find(above) for s in sets) else ""
-        fail(f"no set was found below {root}{', ' if hint else ''}{hint}")
+        raise NothingSelectedError(f"no set was found below {root}{', ' if hint else ''}{hint}")
     raise typer.Exit(INCOMPLETE if any(verdict.is_wrong for verdict in verdicts) else 0)
 
 
