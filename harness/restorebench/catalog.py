@@ -83,7 +83,8 @@ class Catalog:
         groups: dict[str, dict[str, Provided]] = {group: {} for group in GROUPS}
         for group, new in (*by_packages(GROUPS), *by_plugins(paths, GROUPS)):
             if new.name in groups[group]:
-                raise UsageError(f"two packages provide {group} {new.name!r}; rename one")
+                origins = f"{groups[group][new.name].origin} and {new.origin}"
+                raise UsageError(f"{GROUPS[group]} {new.name!r} is of both {origins}; rename one")
             groups[group][new.name] = new
         return cls(groups, paths)
 
@@ -119,7 +120,10 @@ class Catalog:
 
         found = self._load("methods", name)
         if not (isinstance(found, type) and issubclass(found, Method) and hasattr(found, "info")):
-            raise UsageError(f"method {name!r} is no class derived from Method, with a card")
+            raise UsageError(
+                f"method {name!r} of {self.groups['methods'][name].origin} is no class derived "
+                "from Method, with a card (info = Card(...)); see CONTRIBUTING.md, Adding a method"
+            )
         return found
 
     def shipped_weights(self, method: str) -> dict[str, Path]:
@@ -146,7 +150,9 @@ class Catalog:
         """Return the metric implementation called ``name``."""
         found = self._load("metrics", name)
         if not isinstance(found, Metric):
-            raise UsageError(f"metric {name!r} is no Metric")
+            raise UsageError(
+                f"metric {name!r} of {self.groups['metrics'][name].origin} is no Metric"
+            )
         return found
 
     def renderer(self, name: str, group: str = "renderers") -> Callable[..., Any]:

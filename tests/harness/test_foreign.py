@@ -10,6 +10,7 @@ import pytest
 import restorebench
 from restorebench.catalog import Catalog
 from restorebench.errors import RenderError, SetupError, UsageError
+from restorebench.provenance import code_hash
 
 from .conftest import Cli
 
@@ -84,19 +85,40 @@ def test_a_method_that_misbehaves_is_a_failed_cell(
     [
         ("[Toy]", "METHODS must be a dict by name"),
         ("{5: Toy}", "METHODS must be a dict by name"),
-        ("{'toy': 5}", "method 'toy' is no class derived from Method"),
-        ("{'toy': Toy()}", "method 'toy' is no class derived from Method"),
-        ("{'identity': Toy}", "two packages provide methods 'identity'"),
-        ("sys.exit(0)", "SystemExit: 0"),
-        ("1 / 0", "ZeroDivisionError"),
+        ("{'toy': 5}", "method 'toy' of plugin {} is no class derived from Method, with a card"),
+        ("{'toy': Toy()}", "see CONTRIBUTING.md, Adding a method"),
+        ("{'identity': Toy}", "method 'identity' is of both package restorebench ("),
+        ("{'identity': Toy}", " and plugin {}; rename one"),
+        ("sys.exit(0)", "plugin {}:22: SystemExit: 0"),
+        ("1 / 0", "plugin {}:22: ZeroDivisionError"),
+        ("exits(0, 0)", "plugin {}:11: SystemExit: 0"),
+        ("{", "plugin {}:22: SyntaxError: '{' was never closed"),
+        ("{}; del METHODS", "plugin {} provides nothing: end it with METHODS = {"),
     ],
 )
 def test_a_wrong_plugin_is_one_line(tmp_path: Path, methods: str, message: str) -> None:
     plugin = write(tmp_path / "toy.py", methods)
     with pytest.raises(UsageError) as caught:
         Catalog.installed([plugin]).method("toy")
-    assert message in str(caught.value)
+    assert message.replace("{}", str(plugin)) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_plugin_files_of_one_name_have_each_their_own_code(tmp_path: Path) -> None:
+    def codes() -> list[str]:
+        catalog = Catalog.installed([tmp_path / "pa/net.v2.py", tmp_path / "pb/net.v2.py"])
+        return [code_hash(catalog.method(name)) for name in ("a", "b")]
+
+    for name in ("a", "b"):
+        (tmp_path / f"p{name}").mkdir()
+        write(tmp_path / f"p{name}/net.v2.py", f"{{'{name}': Toy}}")
+    first_a, first_b = codes()
+    assert first_a != first_b
+    assert codes() == [first_a, first_b]
+    write(tmp_path / "pa/net.v2.py", "{'a': Toy}  # edited")
+    edited_a, same_b = codes()
+    assert edited_a != first_a
+    assert same_b == first_b
 
 
 def test_a_title_is_text_and_no_markup(cli: Cli, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from .pdflatex import compiled
 INSTALLED = Catalog.installed()
 VALUES = tuple(v for p in INSTALLED.groups["published"].values() for v in p.load()())
 # The installed record, read once for all tests.
-READ = {"read": Provided("read", VALUES, lambda: lambda: VALUES)}
+READ = {"read": Provided("read", VALUES, lambda: lambda: VALUES, "this test")}
 CATALOG = Catalog({**INSTALLED.groups, "published": READ})
 TASKS = ("sots_outdoor", "rain100l", "bsd68_s15", "bsd68_s25", "bsd68_s50")
 PRINTED = {  # HAIR, table 1
