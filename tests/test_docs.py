@@ -103,6 +103,17 @@ def test_the_readme_lists_every_method_and_every_dependency() -> None:
         assert re.split(r"[<>=\[]", requirement)[0] in README
 
 
+def test_the_documents_count_the_data_sets_that_there_are() -> None:
+    catalog = Catalog.installed()
+    sets = (name for name in catalog.names("datasets") if not catalog.dataset(name).embedded)
+    names = sorted({name.partition("/")[0] for name in sets})
+    documented = (ROOT / "docs/datasets.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)`", documented, flags=re.MULTILINE) == names
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert len(names) == 16
+    assert "Sixteen data sets" in changes
+
+
 def test_the_two_commands_stand_at_the_top_and_ci_runs_the_second() -> None:
     test_command = "pip install nox && nox -s tests"
     assert README.index("pip install nox && nox -s bench -- --suite three_deg") < 800

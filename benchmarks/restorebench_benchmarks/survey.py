@@ -72,7 +72,11 @@ def _lines(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); give the CSV file of a survey's leaderboard"
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a survey's CSV file: {error}") from error
     if not lines:
         raise DataError(f"{path}: holds no line below its heading")

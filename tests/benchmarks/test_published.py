@@ -276,6 +276,10 @@ def test_a_survey_without_a_column_is_refused(tmp_path: Path, text: str, message
         read_survey(file, setting="three_deg")
 
 
-def test_a_survey_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a survey's CSV file"):
-        read_survey(tmp_path / "none.csv", setting="three_deg")
+def test_a_survey_that_is_not_there_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_survey(tmp_path / "nofile.csv", setting="three_deg")
+    assert str(caught.value) == (
+        f"{tmp_path / 'nofile.csv'} cannot be read (No such file or directory); "
+        "give the CSV file of a survey's leaderboard"
+    )

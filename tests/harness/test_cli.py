@@ -200,6 +200,12 @@ def test_help_needs_neither_torch_nor_any_heavy_package(cli: Cli) -> None:
     assert done.stdout.startswith("False 0.")
 
 
+def test_the_version_is_printed(cli: Cli) -> None:
+    done = cli("--version")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"restorebench {restorebench.__version__}\n"
+
+
 def test_names_are_listed_and_described(cli: Cli) -> None:
     done = cli("list", "methods")
     assert done.returncode == 0, done.stderr
