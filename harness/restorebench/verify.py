@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from restorebench.consistency import (
 )
 from restorebench.costs.profiling import read_costs
 from restorebench.data.dataset import Item
-from restorebench.errors import StoreError
+from restorebench.errors import NothingSelectedError, StoreError, did_you_mean
 from restorebench.plan import Plan, Row
 from restorebench.record import Identity, Record
 from restorebench.reduced import beside_float32
@@ -30,6 +30,11 @@ from restorebench.replan import plan_again
 from restorebench.run_manifest import read_sessions, way_to_tables
 from restorebench.runner import measure_again
 from restorebench.store import read_records
+
+SAMPLE = 5
+"""How many records of each board are computed again where nothing is said."""
+SHOWN = 8
+"""How many names an error lists."""
 
 # How far a score may move when it is computed again, relative to its size (1 at least). On the
 # CPU of the same environment nothing but the number of threads can move it.
@@ -47,12 +52,28 @@ class Asked:
     """What is verified, and where weights and data lie now if they have moved."""
 
     folder: Path
-    sample: int = 5
-    """How many records of each board are computed again."""
+    sample: int | None = None
+    """How many records of each board are computed again; ``None``: `SAMPLE`, or all if any are
+    chosen by name."""
     seed: int = 0
     """Which ones."""
     data_root: Path | None = None
     weights: Mapping[str, Path] | None = None
+    methods: tuple[str, ...] = ()
+    """Whose records may be computed again; all, if none is named. So for tasks and images."""
+    tasks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> dict[str, tuple[str, ...]]:
+        """What was chosen by name, by the field of a record's identity."""
+        every = {"method": self.methods, "task": self.tasks, "image": self.images}
+        return {field: names for field, names in every.items() if names}
+
+    def takes(self, record: Record) -> bool:
+        """Tell whether a record may be computed again: it has scores, and the chosen names."""
+        named = (getattr(record.identity, field) in names for field, names in self.chosen.items())
+        return record.error is None and all(named)
 
 
 def verify(asked: Asked, catalog: Catalog) -> Iterator[Check]:
@@ -61,6 +82,7 @@ def verify(asked: Asked, catalog: Catalog) -> Iterator[Check]:
     Raises:
         StoreError: if the folder is no run folder.
         SetupError: if weights, data or methods are not here, so that nothing can be measured.
+        NothingSelectedError: if no scored record of a table has the chosen names.
     """
     sessions = read_sessions(asked.folder / "manifest.json")
     folders = [path.parent for path in sorted(asked.folder.glob(f"*/{BOARD}"))]
@@ -73,14 +95,44 @@ def verify(asked: Asked, catalog: Catalog) -> Iterator[Check]:
     except StoreError as error:
         yield Check("journals", False, str(error))
         return
+    boards = {folder: _loaded(folder) for folder in folders}
+    readable = [board for board in boards.values() if isinstance(board, Leaderboard)]
+    if len(readable) == len(boards):  # else a name may be in a table that is damaged, as is said
+        _check_choice(asked, readable, journals)
     yield Check("journals", True, f"{len(journals)} records, each under its own key")
-    for folder in folders:
-        try:
-            board = Leaderboard.load(folder)
-        except StoreError as error:
-            yield Check(str(folder / BOARD), False, str(error))
+    for folder, board in boards.items():
+        if isinstance(board, StoreError):
+            yield Check(str(folder / BOARD), False, str(board))
         else:
             yield from _verify_board(asked, catalog, folder, board, journals, sessions)
+
+
+def _loaded(folder: Path) -> Leaderboard | StoreError:
+    """Return a folder's board, or why it cannot be read, which leaves the other boards alone."""
+    try:
+        return Leaderboard.load(folder)
+    except StoreError as error:
+        return error
+
+
+def _check_choice(
+    asked: Asked, boards: Iterable[Leaderboard], journals: Mapping[str, Record]
+) -> None:
+    """Refuse names that no scored record of a table has; a typing error would measure nothing."""
+    keys = (key for board in boards for key in board.records["key"])
+    found = [journals[key] for key in keys if key in journals]
+    for field, names in asked.chosen.items():
+        known = sorted({getattr(r.identity, field) for r in found if r.error is None})
+        for name in names:
+            if name not in known:
+                more = ", ..." if len(known) > SHOWN else ""
+                raise NothingSelectedError(
+                    f"no scored record of {asked.folder} is of {field} {name!r}."
+                    f"{did_you_mean(name, known)} It has {', '.join(known[:SHOWN]) or 'none'}{more}"
+                )
+    if not any(map(asked.takes, found)) and asked.chosen:
+        words = (f"{field} {' or '.join(names)}" for field, names in asked.chosen.items())
+        raise NothingSelectedError(f"no scored record of {asked.folder} is of {', '.join(words)}")
 
 
 def _verify_board(
@@ -108,9 +160,11 @@ def _verify_board(
     stored = [costs[cost.key] for cost in board.info.costs if cost.key in costs]
     yield _board_json(folder, board.info, describe_plan(plan, mine, stored))
     changed = yield from _identities(plan, records)
-    again = sorted(r.key for r in records if r.error is None and r.key not in changed)
-    chosen = random.Random(asked.seed).sample(again, min(asked.sample, len(again)))
-    for key in chosen:
+    again = sorted(r.key for r in records if asked.takes(r) and r.key not in changed)
+    most = SAMPLE if asked.sample is None else asked.sample
+    if (asked.sample is not None or not asked.chosen) and most < len(again):
+        again = random.Random(asked.seed).sample(again, most)
+    for key in again:
         yield _measured_again(plan, journals[key])
 
 

@@ -16,7 +16,7 @@ import torch
 
 import restorebench
 from restorebench.catalog import Catalog
-from restorebench.errors import DataError, SetupError, StoreError
+from restorebench.errors import DataError, NothingSelectedError, SetupError, StoreError
 from restorebench.rows import Options
 from restorebench.session import Session
 from restorebench.verify import Asked, tolerance, verify
@@ -58,6 +58,52 @@ def test_an_honest_run_agrees_in_everything(finished: Path) -> None:
     other = list(verify(Asked(folder=finished, sample=4, seed=1), Catalog.installed()))
     assert len(few) == len(other) == len(checks) - 8
     assert few != other
+
+
+def measured_again(folder: Path, **asked: object) -> list[str]:
+    """Return which records were measured again, sorted."""
+    checks = verify(Asked(folder=folder, **asked), Catalog.installed())  # type: ignore[arg-type]
+    return sorted(check.what for check in checks if " on " in check.what)
+
+
+def test_records_are_chosen_by_method_task_and_image(finished: Path) -> None:
+    assert len(measured_again(finished)) == 5
+    mine = measured_again(finished, methods=("nl_means",))
+    assert mine == [f"nl_means on {task}, {n}" for task in ("noise", "rain") for n in range(3)]
+    one = {"methods": ("identity",), "tasks": ("rain",), "images": ("2",)}
+    assert measured_again(finished, **one) == ["identity on rain, 2"]
+    two = measured_again(finished, tasks=("noise",), images=("0", "1"), sample=3)
+    assert len(two) == 3
+    assert set(two) < {f"{m} on noise, {n}" for m in ("identity", "nl_means") for n in (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (
+            {"methods": ("nl_mean",)},
+            "is of method 'nl_mean'. Did you mean 'nl_means'? It has identity, nl_means",
+        ),
+        ({"tasks": ("rain", "haze")}, "is of task 'haze'. It has noise, rain"),
+        ({"images": ("2.png",)}, "is of image '2.png'. It has 0, 1, 2"),
+    ],
+)
+def test_names_that_no_record_has_are_refused(
+    finished: Path, chosen: dict[str, object], message: str
+) -> None:
+    with pytest.raises(NothingSelectedError) as caught:
+        measured_again(finished, **chosen)
+    assert str(caught.value) == f"no scored record of {finished} {message}"
+
+
+def test_names_that_no_record_has_at_once_are_refused(finished: Path, data_root: Path) -> None:
+    (finished / "journal").rename(finished / "old")
+    for path in (data_root / "rain/input/1.png",):
+        path.write_bytes(b"torn")
+    restorebench.run(data_root.parent / "small.yaml", "identity", data_root, out=finished)
+    with pytest.raises(NothingSelectedError) as caught:
+        measured_again(finished, tasks=("rain",), images=("1",))
+    assert str(caught.value) == f"no scored record of {finished} is of task rain, image 1"
 
 
 def edit(name: str, pattern: str, by: str) -> Callable[[Path], None]:
@@ -197,6 +243,15 @@ def test_the_command_ends_with_0_3_and_4(finished: Path, cli: Cli) -> None:
     done = cli("verify", finished, "--sample", 2)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("agrees") == len(done.stdout.splitlines())
+    done = cli("verify", finished, "-m", "identity", "--task", "rain", "--image", 1)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if " on " in line] == [
+        line for line in done.stdout.splitlines() if "identity on rain, 1:" in line
+    ]
+    assert done.stdout.count(" on ") == 1
+    done = cli("verify", finished, "-m", "identity", "-m", "hair")
+    assert done.returncode == 5
+    assert done.stderr.startswith("restorebench: no scored record of ")
     edit("leaderboard.md", r"\d\.\d\d", "9.99")(finished)
     done = cli("verify", finished, "--sample", 0)
     assert done.returncode == 3, done.stderr

@@ -16,9 +16,25 @@ SAYS = {True: ("agrees", "green"), False: ("DIFFERS", "bold red"), None: ("chang
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     sample: Annotated[
-        int, typer.Option(min=0, help="How many stored records of each table to measure again.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            min=0,
+            help="How many stored records of each table to measure again.",
+            show_default="5, or all that are named by --method, --task and --image",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Chooses which records.")] = 0,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="Measure records of this method only. Repeatable."),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Measure records of this task only. Repeatable.")
+    ] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure this image only, by its name in records.csv. Repeatable."),
+    ] = None,
     data_root: DataRoot = None,
     weights: Annotated[
         list[str] | None, typer.Option(help="METHOD=FILE, if it has moved. Repeatable.")
@@ -37,6 +53,9 @@ def verify(
         folder=folder,
         sample=sample,
         seed=seed,
+        methods=tuple(method or ()),
+        tasks=tuple(task or ()),
+        images=tuple(image or ()),
         data_root=data_root,
         weights={m: Path(p) for m, p in weights_of(weights, [], catalog)},
     )
