@@ -441,6 +441,23 @@ def test_the_command_line_hands_over_watches_and_collects(
     assert cli("verify", out).returncode == 0
 
 
+@pytest.mark.parametrize("demanded", [True, False])
+def test_a_collected_run_is_incomplete_without_a_method_that_was_named(
+    demanded: bool, suite: Path, data_root: Path, tmp_path: Path, cli: Cli
+) -> None:
+    out = tmp_path / "run"
+    methods = ["-m", "identity", "-m", "moce_ir"]  # which has no weights
+    words = ["--suite", suite, "--data-root", data_root, *methods, "--out", out]
+    handed = cli("run", "--executor", "hand", "--detach", *words)
+    assert "moce_ir: no weights" in handed.stderr
+    assert cli("work", *files_of_bundles(out)).returncode == 0
+    path = newest_order(out) / "order.json"
+    order = Order.model_validate_json(path.read_text())
+    assert order.demanded
+    order.model_copy(update={"demanded": demanded}).save(path)
+    assert cli("collect", out).returncode == (3 if demanded else 0)
+
+
 def test_a_bundle_that_is_not_there_is_called_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

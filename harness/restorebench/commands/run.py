@@ -157,6 +157,7 @@ def run(  # noqa: PLR0913 - each parameter is an option
             session="",
             suite=suite,
             methods=tuple(methods),
+            demanded=demanded,
             options=options,
             plugins=tuple(plugin or ()),
             here=Path.cwd(),

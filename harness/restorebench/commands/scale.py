@@ -92,7 +92,7 @@ def collect(
                 dispatch.executor.cancel()
             dispatch.gather()
     code = max(code, INCOMPLETE if session.missing else 0)
-    raise typer.Exit(max(code, finish(session, style, demanded=bool(order.methods))))
+    raise typer.Exit(max(code, finish(session, style, demanded=order.demanded)))
 
 
 def _show(found: Status, run_folder: Path) -> None:

@@ -51,6 +51,8 @@ class Order(_File):
     """Of the command that made the bundles; the names of their journals begin with it."""
     suite: str
     methods: tuple[str, ...]
+    demanded: bool = True
+    """Whether they were named, so that the run is incomplete without one of them."""
     options: Options
     plugins: tuple[Path, ...]
     here: Path
