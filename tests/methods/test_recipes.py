@@ -18,7 +18,7 @@ from restorebench_methods.training.recipe import Course, Mixture, Recipe, find_c
 from restorebench_methods.training.schedule import Cosine, Piecewise
 
 FOLDER = Path(str(files("restorebench_methods"))) / "recipes"
-EXTENDING = (*(f"three_deg_small_{stage}" for stage in (2, 3, 4, 5, 6)), "five_deg_small")
+EXTENDING = (*(f"three_deg_small_{stage}" for stage in (2, 3, 4, 5)), "five_deg_small")
 RECIPES = {
     name: Recipe.read(FOLDER / f"{name}.yaml") for name in recipe_names() if name not in EXTENDING
 }
