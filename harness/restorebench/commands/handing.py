@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from restorebench.board.info import images_of
 from restorebench.commands.options import say_failed
 from restorebench.console import console
 from restorebench.errors import UsageError
@@ -42,7 +43,7 @@ def handed_over(order: Order, session: Session, *, detach: bool) -> int:
     with session.opened() as store:
         dispatch = begin(session, store, order)
         count, run = len(dispatch.bundles), session.out
-        console().print(Text(f"{count} bundles for {order.executor}: {dispatch.folder}", "dim"))
+        console().print(Text(f"{_bundles(count)} for {order.executor}: {dispatch.folder}", "dim"))
         if detach or dispatch.executor.outlives:
             console().print(
                 Text(f"restorebench status {run} shows them, collect {run} takes over", "dim")
@@ -71,7 +72,7 @@ def show_plan(order: Order, out: Path | None, earlier: Sequence[Path], catalog: 
     wall = makespan([bundle.seconds for bundle in bundles], order.workers, overhead)
     workers = "one worker" if order.workers == 1 else f"{order.workers} workers"
     console().print(
-        f"{len(bundles)} bundles of about {_time(seconds)}; {workers}: {_time(wall)}, "
+        f"{_bundles(len(bundles))} of about {_time(seconds)}; {workers}: {_time(wall)}, "
         f"with {overhead:g} s for each bundle ({order.executor})"
     )
     if out is not None:
@@ -101,7 +102,11 @@ def _print_plan(work: Iterable[Priced], order: Order, seconds: float) -> None:
         table.add_row(*map(Text, cells))
     screen = console()
     screen.print(table)
-    screen.print(f"{images} images to measure on {order.options.device}: {_time(total)} in all")
+    screen.print(f"{images_of(images)} to measure on {order.options.device}: {_time(total)} in all")
+
+
+def _bundles(count: int) -> str:
+    return "1 bundle" if count == 1 else f"{count} bundles"
 
 
 def _time(seconds: float) -> str:
