@@ -46,7 +46,12 @@ def plan_again(
             f"{', '.join(strange)} cannot be measured again: restored elsewhere, built in Python, "
             "or from a plugin; name its file with --plugin"
         )
-    moved = {**options.weights, **(weights or {})}
+    # A method that was built in Python is called after the weights that it came with.
+    variants = {m: m.partition("@")[2] for m in methods}
+    carried = {
+        m: Path(v) for m, v in variants.items() if v in catalog.shipped_weights(method_name(m))
+    }
+    moved = {**carried, **options.weights, **(weights or {})}
     options = replace(options, weights=moved, data_root=data_root or options.data_root)
     plans = make_plans(catalog, suite, methods, options)
     plan = next((p for p in plans if p.protocol.id == info.protocol), None)

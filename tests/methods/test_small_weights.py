@@ -24,6 +24,7 @@ from restorebench.board.table import table_of
 from restorebench.catalog import Catalog
 from restorebench.commands.options import weights_of
 from restorebench.errors import UsageError
+from restorebench.verify import Asked, verify
 from restorebench.weights.trained import read_trained
 from restorebench_methods.training.card import Card
 from restorebench_methods.training.recipe import find_course
@@ -170,6 +171,7 @@ def test_the_option_means_all_methods_that_come_with_such_weights() -> None:
         ("promptir", "small"),
     ]
     assert weights_of(["hair=small"], ["hair", "promptir"], CATALOG) == [("hair", "small")]
+    assert weights_of(["hair@small=small"], [], CATALOG) == [("hair@small", "small")]
     assert weights_of(["small"], ["moce_ir"], CATALOG) == [("moce_ir", "small")]  # a file
     with pytest.raises(UsageError, match="--weights small: say for which method"):
         weights_of(["small"], ["identity"], CATALOG)
@@ -216,3 +218,6 @@ def test_a_method_that_was_built_with_them_is_a_row_of_their_name(
     named = restorebench.run(str(suite), ["restormer"], data_root, 1, out=tmp_path / "named")
     here, there = (b.means("psnr") for b in (board, named))
     assert here["restormer@small"] == there["restormer"]
+    again = list(verify(Asked(folder=tmp_path / "run"), CATALOG))
+    assert "restormer@small on rain, 0" in [check.what for check in again]
+    assert all(check.agrees for check in again)

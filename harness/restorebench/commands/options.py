@@ -180,6 +180,8 @@ def weights_of(
         UsageError: if an option names no method and not exactly one network is selected, or is
             neither a file nor begins with the name of a method.
     """
+    from restorebench.plan import method_name
+
     found = []
     for text in given or []:
         if own := [name for name in methods if text in catalog.shipped_weights(name)]:
@@ -187,7 +189,9 @@ def weights_of(
             continue
         name, equals, path = text.partition("=")
         # Lightning's own file names hold an equals sign: epoch=9-step=100.ckpt.
-        if not equals or (name not in methods and name not in catalog.names("methods")):
+        if not equals or (
+            name not in methods and method_name(name) not in catalog.names("methods")
+        ):
             # A pattern is the gate's, which looks for its files.
             if equals and not (Path(text).expanduser().exists() or glob.has_magic(text)):
                 hint = did_you_mean(name, catalog.names("methods"))
