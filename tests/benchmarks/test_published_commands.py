@@ -98,7 +98,7 @@ def test_a_survey_is_audited_with_the_record_and_its_text_is_not_believed(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "not a survey's CSV file"),
+        (None, "cannot be read (No such file or directory)"),
         (HEAD, "holds no line below its heading"),
         ("method,venue,params,dn15,average\nA,B,1M,30/.9,30/.9\n", "no suite has exactly"),
         (HEAD + "A,B\n", "line 2: no params"),
