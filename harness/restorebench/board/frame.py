@@ -70,7 +70,7 @@ def with_words(
         extents: what keeps a task from being whole and real, such as ``sample, limited``.
         remarks: what must be said of a method, such as ``untrained``.
     """
-    told = records.drop(columns=list(WORDS), errors="ignore")
+    told = records.copy()
     place = list(told.columns).index("error") + 1
     told.insert(place, "extent", told["task"].map(extents).astype("string"))
     told.insert(place + 1, "remarks", told["method"].map(remarks).astype("string"))
