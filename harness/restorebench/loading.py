@@ -40,7 +40,8 @@ def load_method(
             with the method, such as ``small``; without any a network keeps its random
             initialisation, which is the same every time.
         device: a torch device.
-        precision: ``float32``, or the type of the autocast that the network runs under.
+        precision: ``float32``; ``tf32``, on CUDA; or the type of the autocast that the network
+            runs under.
         inference: ``reference`` computes the authors' way, which is slower.
         strict: whether every tensor of the network must be in the file and the other way round.
         catalog: where names are looked up; what is installed, by default.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.backends import cudnn
 
 from restorebench.errors import (
     ConfigError,
@@ -22,7 +23,8 @@ from restorebench.errors import (
 from restorebench.inference import Inference, computing
 
 Status = Literal["baseline", "parity-proven", "reconstruction", "external"]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "tf32", "bfloat16", "float16"]
+"""``tf32``: float32, but CUDA may round the factors of products to ten bits behind the point."""
 
 MIN_SIDE = 16
 
@@ -102,13 +104,15 @@ class Method:
 
     Args:
         device: a torch device, such as ``cpu`` or ``cuda:0``.
-        precision: ``float32``, or the type of the autocast that the network runs under.
+        precision: ``float32``; ``tf32``, on CUDA; or the type of the autocast that the network
+            runs under.
         inference: ``optimised``, or ``reference``, the authors' way: slower, and equal but for
             rounding.
         config: keywords of the network's constructor, such as ``dim=16``.
 
     Raises:
-        ConfigError: for a keyword or value that the network does not take.
+        ConfigError: for a keyword or value that the network does not take, or a precision that
+            the device does not have.
         DeviceError: if the device does not exist here.
         MethodBuildError: if the network cannot even be built with its defaults.
     """
@@ -127,6 +131,7 @@ class Method:
         _check_known("precision", precision, get_args(Precision))
         _check_known("inference", inference, get_args(Inference))
         self.device = find_device(device)
+        check_precision(precision, self.device)
         self.precision = precision
         self.way = inference
         self.config = config
@@ -222,11 +227,14 @@ class Method:
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Run what is inside without gradients, in the method's precision and way."""
-        dtype = getattr(torch, self.precision)
-        reduced = dtype is not torch.float32
-        autocast = torch.autocast(self.device.type, dtype, enabled=reduced)
-        with torch.inference_mode(), autocast, computing(self.way):
+        """Run what is inside without gradients, in the method's precision and way.
+
+        TF32 is a setting of the whole process, so only one thread may be inside at a time.
+        """
+        tf32 = self.precision == "tf32"
+        dtype = torch.float32 if tf32 else getattr(torch, self.precision)
+        autocast = torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32)
+        with torch.inference_mode(), autocast, _rounding(tf32), computing(self.way):
             yield
 
     def _in_order(self, x: Tensor) -> Tensor:
@@ -246,6 +254,18 @@ def find_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0].rstrip(":.")
         raise DeviceError(f"device {name!r} cannot be used: {reason}; try --device cpu") from error
     return device
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse TF32 where nothing would be rounded, yet be called so.
+
+    Raises:
+        ConfigError: if the device knows no such precision.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise ConfigError(
+            f"precision tf32 is CUDA's; on {device} it would be float32: ask for that"
+        )
 
 
 def check_batch(x: object) -> None:
@@ -289,6 +309,19 @@ def reflect_to_multiple(x: Tensor, multiple: int, minimum: int = 1) -> Tensor:
 def _check_known(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ConfigError(f"{name} cannot be {value!r}. Known: {', '.join(known)}")
+
+
+@contextmanager
+def _rounding(tf32: bool) -> Iterator[None]:
+    """Allow TF32 or not, whatever the process does; torch allows it in convolutions by default."""
+    convolutions, products = cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    cudnn.allow_tf32 = tf32
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32 = convolutions
+        torch.set_float32_matmul_precision(products)
 
 
 def _use_channels_last(network: nn.Module) -> bool:

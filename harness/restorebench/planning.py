@@ -12,7 +12,7 @@ from restorebench.errors import (
     SetupError,
     UsageError,
 )
-from restorebench.method import Method, find_device
+from restorebench.method import Method, check_precision, find_device
 from restorebench.plan import Plan
 from restorebench.provenance import environment_hash
 from restorebench.restored import RestoredFolder
@@ -78,7 +78,7 @@ def _check_options(methods: Sequence[str | Method | RestoredFolder], options: Op
         raise UsageError(f"repeats must be at least 1, got {options.repeats}")
     if not methods:
         raise NothingSelectedError("no method is selected; name one with -m")
-    find_device(options.device)
+    check_precision(options.precision, find_device(options.device))
     unknown = set(options.weights) - {m for m in methods if isinstance(m, str)}
     if unknown:
         raise UsageError(f"weights are given for {', '.join(sorted(unknown))}, not selected by -m")

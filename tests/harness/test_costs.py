@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 import restorebench
+from restorebench.board.cost_table import cost_tables
 from restorebench.board.leaderboard import Leaderboard
 from restorebench.catalog import Catalog
 from restorebench.costs.complexity import image
 from restorebench.costs.profiling import Profile, measure_costs, read_costs
+from restorebench.costs.record import CostRecord
 from restorebench.costs.runtime import REPEATS, ROUNDS, Clock, energy_counter, interleaved, joules
 from restorebench.errors import StoreError
 from restorebench.method import Card, Method
@@ -97,6 +100,20 @@ def test_what_a_cost_depends_on_is_in_its_key(tmp_path: Path) -> None:
     finally:
         torch.set_num_threads(torch.get_num_threads() - 1)
     assert len(read_costs(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "tf32, reference inference", "bfloat16"])
+def test_times_are_kept_with_whether_the_precision_allows_tf32(
+    monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setattr("restorebench.costs.profiling.processor", lambda device: f"{device}: some")
+    row = replace(row_of(Catalog.installed(), "identity", Options()), precision=precision)
+    identity = Profile().identity(row, torch.device("cuda"))
+    allowed = precision.startswith("tf32")
+    assert (identity.tf32, identity.threads) == (allowed, None)
+    table, *_ = cost_tables([CostRecord(key=identity.key, identity=identity)], {"identity": row})
+    said = f"cuda: some; TF32 {'allowed' if allowed else 'not allowed'}"
+    assert ("Machine", said) in table.provenance
 
 
 def test_what_cannot_be_measured_is_said_and_tried_again(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -137,6 +138,56 @@ def test_an_unknown_precision_is_refused() -> None:
         restorebench.load_method("identity", precision=wrong)
     with pytest.raises(DeviceError, match="device 'meta' cannot be used"):
         restorebench.load_method("identity", device="meta")
+
+
+def test_tf32_is_refused_where_nothing_would_be_rounded(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="precision tf32 is CUDA's; on cpu it would be float32"):
+        restorebench.load_method("identity", precision="tf32")
+    with pytest.raises(ConfigError, match="precision tf32 is CUDA's"):  # before anything is scored
+        restorebench.run("derain", "identity", data="sample", precision="tf32", out=tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+class Watching(nn.Module):
+    """Notes what is allowed while it computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[bool, bool]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+        if len(self.seen) > 1:
+            raise ZeroDivisionError("on purpose")
+        return x
+
+
+class WatchingMethod(Method):
+    network_class = Watching
+    info = Card(title="Watching", paper="none", status="external", needs_weights=False)
+
+
+@pytest.mark.parametrize("outside", [("highest", False), ("high", True), ("medium", True)])
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_only_tf32_allows_tf32_and_what_the_process_allows_comes_back(
+    monkeypatch: pytest.MonkeyPatch, precision: Precision, outside: tuple[str, bool]
+) -> None:
+    monkeypatch.setattr("restorebench.method.check_precision", lambda *_: None)  # as on CUDA
+    products, convolutions = outside
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision(products)
+    torch.backends.cudnn.allow_tf32 = convolutions
+    try:
+        method, x = WatchingMethod(precision=precision), torch.zeros(1, 3, 16, 16)
+        method.restore(x)
+        with pytest.raises(ZeroDivisionError):
+            method.restore(x)
+        after = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+    assert method.network.seen == [(precision == "tf32",) * 2] * 2
+    assert after == outside
 
 
 def test_names_keywords_and_devices_are_checked() -> None:

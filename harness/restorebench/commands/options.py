@@ -34,6 +34,7 @@ class Precision(StrEnum):
     """Number type of the network."""
 
     float32 = "float32"
+    tf32 = "tf32"
     bfloat16 = "bfloat16"
     float16 = "float16"
 
@@ -90,7 +91,7 @@ Pictures = Annotated[
     bool, typer.Option(help="Keep a crop of every scored image, which reports show.")
 ]
 Device = Annotated[str, typer.Option(help="A torch device, such as cuda:0.")]
-PrecisionChoice = Annotated[Precision, typer.Option(help="Autocast type.")]
+PrecisionChoice = Annotated[Precision, typer.Option(help="tf32: CUDA only; 16 bits: autocast.")]
 Tile = Annotated[
     int | None,
     typer.Option(

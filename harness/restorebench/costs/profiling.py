@@ -54,7 +54,7 @@ class Profile:
             batch=self.batch,
             device=processor(str(device)),
             threads=torch.get_num_threads() if on_cpu else None,
-            tf32=not on_cpu and torch.backends.cuda.matmul.allow_tf32,
+            tf32=not on_cpu and row.precision.startswith("tf32"),
         )
 
 
