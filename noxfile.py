@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -23,10 +24,10 @@ BROWSER = next(filter(shutil.which, ("chromium", "google-chrome", "chromium-brow
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install the project, editable, with some of its dependency groups."""
+def install(session: nox.Session, *groups: str, options: Sequence[str] = ()) -> None:
+    """Install the project, editable, with some of its dependency groups; `options` are pip's."""
     needed = [name for group in groups for name in nox.project.dependency_groups(PYPROJECT, group)]
-    session.install(*CONSTRAINTS, "-e", ".", *needed)
+    session.install(*CONSTRAINTS, *options, "-e", ".", *needed)
 
 
 @nox.session
@@ -90,6 +91,16 @@ def iqa(session: nox.Session) -> None:
 
 
 @nox.session
+def cuda(session: nox.Session) -> None:
+    """Test what runs on a CUDA device, by the torch that the package index at hand gives."""
+    if shutil.which("nvidia-smi") is None:
+        session.skip("nvidia-smi is not on PATH, so there is no CUDA device")
+    needed = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install(*CONSTRAINTS, "-e", ".", "torchvision", *needed)
+    session.run("pytest", *(session.posargs or ("tests/cuda",)))
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Use the HTML report in a real browser; needs chromium or google-chrome."""
     if BROWSER is None:
@@ -137,7 +148,9 @@ def _bounded(session: nox.Session, *tests: str) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and the direction of imports."""
-    install(session, "lint")
+    session.install(*CONSTRAINTS, *nox.project.dependency_groups(PYPROJECT, "lint"))
+    # Sources are read here, and never imported: neither torch nor the others are needed.
+    session.install(*CONSTRAINTS, "--no-deps", "-e", ".")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
@@ -146,7 +159,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types."""
-    install(session, "types")
+    # mypy reads sources, too: byte code would take 275 MB, and time, for nothing.
+    install(session, "types", options=["--no-compile"])
     session.run("mypy")
 
 

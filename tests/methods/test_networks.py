@@ -1,81 +1,31 @@
 """Every network against its authors' code: state_dict, golden outputs, parameters, MACs.
 
-The golden values were made by the authors' networks with weights that are a function of the
-tensors' names; see the README of the reference folder. Nothing here names a network: what is
-tested is whatever `restorebench.methods` offers and the reference folder knows.
+Nothing here names a network: what is tested is whatever `restorebench.methods` offers and the
+reference folder knows.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from restorebench.inference import computing
 from restorebench.method import Method
 
-METHODS = {
-    entry.name: entry
-    for entry in entry_points(group="restorebench.methods")
-    if entry.load().info.needs_weights
-}
+from .golden import FLOAT64_EXCEPTIONS, METHODS, Golden, largest_difference
+
 TOLERANCE = {"float32": 5e-5, "float64": 1e-11}
-# The authors' Fourier experts of MoCE-IR compute in float32 even in a float64 network.
-FLOAT64_EXCEPTIONS = {"moce_ir": 1e-7, "moce_ir_s": 1e-7}
 # MACs at 224 that the counter did not see in the authors' code and sees in ours: AirNet's 50
 # deformable convolutions, an opaque operator there. The network's own test derives the number.
 UNSEEN_MACS = {"airnet": 92_484_403_200}
 
 
-@cache
-def weights_module(reference: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weights", reference / "weights.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Golden:
-    """One network's facts, and the same network of ours filled with the same weights."""
-
-    def __init__(self, name: str, reference: Path) -> None:
-        if not (reference / name / "manifest.json").is_file():
-            pytest.skip(f"the reference folder knows no {name}")
-        self.manifest = json.loads((reference / name / "manifest.json").read_text())
-        self.complexity = json.loads((reference / name / "complexity.json").read_text())
-        golden = reference / name / "golden.npz"
-        self.arrays = dict(np.load(golden)) if golden.is_file() else {}
-        self.weights = weights_module(reference)
-        self.method: Method = METHODS[name].load()()
-        self.weights.fill_(self.method.network.state_dict())
-
-    def inputs(self, group: str) -> list[tuple[str, Tensor]]:
-        """Return the inputs that the arrays of a group were made from."""
-        prefix = f"{group}/"
-        keys = [k.removeprefix(prefix) for k in self.arrays if k.startswith(prefix)]
-        return [(k, self.weights.make_input(**self.weights.INPUTS[k])) for k in keys]
-
-
 @pytest.fixture(scope="module", params=sorted(METHODS))
 def golden(request: pytest.FixtureRequest, reference: Path) -> Golden:
     return Golden(request.param, reference)
-
-
-def largest_difference(ours: Tensor, theirs: Any) -> float:
-    assert ours.shape == theirs.shape
-    return float((ours - torch.from_numpy(theirs)).abs().max())
 
 
 def test_the_state_dict_is_the_authors_key_for_key_and_shape_for_shape(golden: Golden) -> None:

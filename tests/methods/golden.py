@@ -1,0 +1,66 @@
+"""What the authors' own networks computed, and our networks filled with the same weights.
+
+The golden values were made by the authors' networks with weights that are a function of the
+tensors' names; see the README of the reference folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from restorebench.method import Method
+
+METHODS = {
+    entry.name: entry
+    for entry in entry_points(group="restorebench.methods")
+    if entry.load().info.needs_weights
+}
+# The authors' Fourier experts of MoCE-IR compute in float32 even in a float64 network.
+FLOAT64_EXCEPTIONS = {"moce_ir": 1e-7, "moce_ir_s": 1e-7}
+
+
+@cache
+def weights_module(reference: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("weights", reference / "weights.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Golden:
+    """One network's facts, and the same network of ours filled with the same weights."""
+
+    def __init__(self, name: str, reference: Path, device: str = "cpu") -> None:
+        if not (reference / name / "manifest.json").is_file():
+            pytest.skip(f"the reference folder knows no {name}")
+        self.manifest = json.loads((reference / name / "manifest.json").read_text())
+        self.complexity = json.loads((reference / name / "complexity.json").read_text())
+        golden = reference / name / "golden.npz"
+        self.arrays = dict(np.load(golden)) if golden.is_file() else {}
+        self.weights = weights_module(reference)
+        self.method: Method = METHODS[name].load()(device=device)
+        self.weights.fill_(self.method.network.state_dict())
+
+    def inputs(self, group: str) -> list[tuple[str, Tensor]]:
+        """Return the inputs that the arrays of a group were made from."""
+        prefix = f"{group}/"
+        keys = [k.removeprefix(prefix) for k in self.arrays if k.startswith(prefix)]
+        return [(k, self.weights.make_input(**self.weights.INPUTS[k])) for k in keys]
+
+
+def largest_difference(ours: Tensor, theirs: Any) -> float:
+    assert ours.shape == theirs.shape
+    return float((ours.cpu() - torch.from_numpy(theirs)).abs().max())
