@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from restorebench.allocator import keep_freed_memory
@@ -293,9 +293,8 @@ def _average(network: nn.Module, keep: float) -> AveragedModel:
     """Return a copy that follows the network, quickly at first and then as slowly as ``keep``."""
 
     def follow(ours: Any, theirs: Any, updates: Tensor | int) -> None:
-        share = 1 - min(keep, (1 + int(updates)) / (10 + int(updates)))
-        for average, parameter in zip(ours, theirs, strict=True):
-            average.lerp_(parameter, share)
+        kept = min(keep, (1 + int(updates)) / (10 + int(updates)))
+        get_ema_multi_avg_fn(kept)(ours, theirs, updates)
 
     return AveragedModel(network, multi_avg_fn=follow)
 
