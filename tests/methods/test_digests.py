@@ -21,3 +21,9 @@ def test_a_networks_output_is_the_kept_one(name: str) -> None:
     kept = np.array(KEPT[name])
     # Threads and memory layouts move a float32 network by up to 2e-5 of its output's spread.
     assert digest(name) == pytest.approx(kept, abs=1e-4 * float(kept[1]))
+
+
+@pytest.mark.parametrize("name", sorted(KEPT))
+def test_a_digest_does_not_hang_on_rounding_errors(name: str) -> None:
+    spread = KEPT[name][1]
+    assert digest(name, noise=1e-6) == pytest.approx(KEPT[name], abs=1e-3 * spread)
