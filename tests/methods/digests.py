@@ -19,8 +19,8 @@ from torch import nn
 FILE = Path(__file__).with_name("digests.json")
 SIDE = 64
 GAIN = 0.85
-"""Of all kernels. With 1, what AirNet's deformable convolutions are moved by grows from block to block
-until a rounding error moves it by pixels, and its output is one machine's own."""
+"""Of all kernels. With 1, the offsets of AirNet's deformable convolutions grow from block to block,
+until a rounding error moves their taps by pixels and its output is one machine's own."""
 
 
 def fill(network: nn.Module) -> None:
