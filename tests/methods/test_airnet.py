@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from restorebench.errors import ConfigError
+from restorebench.inference import computing
 from restorebench_methods.airnet import AirNet, AirNetMethod
 from restorebench_methods.airnet_encoder import MomentumContrast
 
@@ -58,7 +59,10 @@ def test_the_authors_configuration_costs_what_they_left_out_besides_what_they_co
     reference: Path,
 ) -> None:
     complexity = json.loads((reference / "airnet" / "complexity.json").read_text())
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
+    # With the part of the encoder that restoring does not need.
+    authors_way = computing("reference")
+    counter = FlopCounterMode(display=False)
+    with counter, authors_way, torch.no_grad(), torch.device("meta"):
         AirNet().eval()(torch.empty(1, 3, 224, 224))
     deformable = 50 * 64 * 64 * 9 * 224 * 224
     opaque = complexity["results"]["1x3x224x224"]["torch_FlopCounterMode_MACs"]
@@ -91,6 +95,19 @@ def test_only_the_first_block_of_the_query_encoder_moves_the_image(network: AirN
         assert torch.equal(network(x, images(1, seed=2)), before)
         next(network.E.E.encoder_q.E_pre.parameters()).add_(0.1)
         assert not torch.allclose(network(x), before, atol=1e-3)
+
+
+def test_the_embedding_is_computed_the_authors_way_only(network: AirNet) -> None:
+    network.eval()
+    ran: list[bool] = []
+    network.E.E.encoder_q.E.register_forward_hook(lambda *_: ran.append(True))
+    with torch.no_grad():
+        restored = network(images(2))
+        assert not ran
+        with computing("reference"):
+            theirs = network(images(2))
+    assert ran
+    assert torch.allclose(restored, theirs, rtol=0, atol=1e-5)
 
 
 def test_restoring_changes_no_state(network: AirNet) -> None:
