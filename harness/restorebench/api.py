@@ -14,7 +14,8 @@ from restorebench.catalog import Catalog
 from restorebench.column import DataMode
 from restorebench.errors import UsageError
 from restorebench.loading import load_method
-from restorebench.method import Method, Precision
+from restorebench.method import Method
+from restorebench.precision import Precision
 from restorebench.rows import Options, weights_for
 from restorebench.session import Session
 

@@ -14,8 +14,9 @@ from restorebench.catalog import Catalog
 from restorebench.data.dataset import readable
 from restorebench.errors import ConfigError, UsageError, WeightsError, did_you_mean
 from restorebench.inference import Inference
-from restorebench.method import Method, Precision, Weights
+from restorebench.method import Method, Weights
 from restorebench.plan import Row
+from restorebench.precision import Precision
 from restorebench.restored import RestoredFolder
 from restorebench.weights.checkpoint import load_weights
 from restorebench.weights.trained import Trained, read_trained

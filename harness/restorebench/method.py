@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.backends import cudnn
 
 from restorebench.errors import (
     ConfigError,
@@ -21,10 +20,9 @@ from restorebench.errors import (
     did_you_mean,
 )
 from restorebench.inference import Inference, computing
+from restorebench.precision import Precision, check_precision, rounding
 
 Status = Literal["baseline", "parity-proven", "reconstruction", "external"]
-Precision = Literal["float32", "tf32", "bfloat16", "float16"]
-"""``tf32``: float32, but CUDA may round the factors of products to ten bits behind the point."""
 
 MIN_SIDE = 16
 
@@ -234,7 +232,7 @@ class Method:
         tf32 = self.precision == "tf32"
         dtype = torch.float32 if tf32 else getattr(torch, self.precision)
         autocast = torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32)
-        with torch.inference_mode(), autocast, _rounding(tf32), computing(self.way):
+        with torch.inference_mode(), autocast, rounding(tf32), computing(self.way):
             yield
 
     def _in_order(self, x: Tensor) -> Tensor:
@@ -254,18 +252,6 @@ def find_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0].rstrip(":.")
         raise DeviceError(f"device {name!r} cannot be used: {reason}; try --device cpu") from error
     return device
-
-
-def check_precision(precision: Precision, device: torch.device) -> None:
-    """Refuse TF32 where nothing would be rounded, yet be called so.
-
-    Raises:
-        ConfigError: if the device knows no such precision.
-    """
-    if precision == "tf32" and device.type != "cuda":
-        raise ConfigError(
-            f"precision tf32 is CUDA's; on {device} it would be float32: ask for that"
-        )
 
 
 def check_batch(x: object) -> None:
@@ -309,19 +295,6 @@ def reflect_to_multiple(x: Tensor, multiple: int, minimum: int = 1) -> Tensor:
 def _check_known(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ConfigError(f"{name} cannot be {value!r}. Known: {', '.join(known)}")
-
-
-@contextmanager
-def _rounding(tf32: bool) -> Iterator[None]:
-    """Allow TF32 or not, whatever the process does; torch allows it in convolutions by default."""
-    convolutions, products = cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    cudnn.allow_tf32 = tf32
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    try:
-        yield
-    finally:
-        cudnn.allow_tf32 = convolutions
-        torch.set_float32_matmul_precision(products)
 
 
 def _use_channels_last(network: nn.Module) -> bool:

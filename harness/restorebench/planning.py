@@ -12,8 +12,9 @@ from restorebench.errors import (
     SetupError,
     UsageError,
 )
-from restorebench.method import Method, check_precision, find_device
+from restorebench.method import Method, find_device
 from restorebench.plan import Plan
+from restorebench.precision import check_precision
 from restorebench.provenance import environment_hash
 from restorebench.restored import RestoredFolder
 from restorebench.rows import Options, row_of

@@ -18,8 +18,9 @@ from restorebench.errors import (
 )
 from restorebench.inference import Inference, numbers_of
 from restorebench.loading import carried_weights, folder_row, load_method
-from restorebench.method import Card, Method, Precision, Weights
+from restorebench.method import Card, Method, Weights
 from restorebench.plan import Row, method_name
+from restorebench.precision import Precision
 from restorebench.provenance import code_hash, device_name
 from restorebench.restored import RestoredFolder
 from restorebench.tiling import Tiling

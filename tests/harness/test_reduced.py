@@ -14,7 +14,7 @@ from restorebench import Card, Leaderboard, Method
 from restorebench.board.folders import folder_names
 from restorebench.board.merging import load_boards, merged
 from restorebench.errors import UsageError
-from restorebench.method import Precision
+from restorebench.precision import Precision
 from restorebench.reduced import UNKNOWN
 
 from .conftest import Cli

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +14,8 @@ from torch import Tensor, nn
 import restorebench
 from restorebench.catalog import Catalog
 from restorebench.errors import ConfigError, DeviceError, RestoreError, UnknownNameError
-from restorebench.method import Card, Method, Precision, reflect_to_multiple
+from restorebench.method import Card, Method, reflect_to_multiple
+from restorebench.precision import Precision
 from restorebench.testing import check_method
 
 NAMES = restorebench.list_methods()
@@ -188,6 +191,40 @@ def test_only_tf32_allows_tf32_and_what_the_process_allows_comes_back(
         torch.backends.cudnn.allow_tf32 = before[1]
     assert method.network.seen == [(precision == "tf32",) * 2] * 2
     assert after == outside
+
+
+NEWER = """
+import sys, torch, restorebench
+from torch import backends as b
+parts = (b.cudnn.conv, b.cudnn.rnn, b.cuda.matmul, b.mkldnn.conv, b.mkldnn.matmul)
+exec(sys.argv[1])
+before = [part.fp32_precision for part in parts]
+method = restorebench.load_method("promptir", dim=8, num_blocks=[1, 1, 1, 1])
+inside = []
+hook = lambda *_: inside.extend(part.fp32_precision for part in parts)
+method.network.register_forward_hook(hook)
+method.restore(torch.zeros(1, 3, 16, 16))
+assert set(inside) <= {"ieee", "none"}, inside
+assert [part.fp32_precision for part in parts] == before
+"""
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="needs torch 2.9 or newer")
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "b.fp32_precision = 'tf32'",
+        "torch.set_float32_matmul_precision('medium'); b.fp32_precision = 'bf16'",
+        "b.cuda.matmul.fp32_precision = 'tf32'",
+        "b.cudnn.fp32_precision = 'tf32'",
+        "b.cudnn.conv.fp32_precision = 'ieee'",
+        "b.mkldnn.conv.fp32_precision = 'bf16'",
+    ],
+)
+def test_the_newer_settings_of_a_process_neither_reduce_nor_break(setting: str) -> None:
+    # In a process of its own, for nothing takes such a setting back.
+    done = subprocess.run([sys.executable, "-c", NEWER, setting], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_names_keywords_and_devices_are_checked() -> None:
