@@ -227,7 +227,7 @@ class Method:
     def inference(self) -> Iterator[None]:
         """Run what is inside without gradients, in the method's precision and way.
 
-        TF32 is a setting of the whole process, so only one thread may be inside at a time.
+        Only one thread may be inside at a time, see `rounding`.
         """
         tf32 = self.precision == "tf32"
         dtype = torch.float32 if tf32 else getattr(torch, self.precision)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from copy import copy, deepcopy
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -40,8 +41,10 @@ FLOAT32_EXCEPTIONS = {"hair": 3e-4, "moce_ir": 3e-4, "moce_ir_s": 3e-4}
 
 
 @pytest.fixture(scope="module", params=sorted(METHODS))
-def golden(request: pytest.FixtureRequest, reference: Path) -> Golden:
-    found = Golden(request.param, reference, DEVICE)
+def golden(
+    request: pytest.FixtureRequest, reference: Path, reference_weights: ModuleType
+) -> Golden:
+    found = Golden(request.param, reference, reference_weights, DEVICE)
     if not found.arrays:
         pytest.skip("no code was released, so there are no golden outputs")
     return found

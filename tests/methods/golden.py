@@ -6,9 +6,7 @@ tensors' names; see the README of the reference folder.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -30,27 +28,26 @@ METHODS = {
 FLOAT64_EXCEPTIONS = {"moce_ir": 1e-7, "moce_ir_s": 1e-7}
 
 
-@cache
-def weights_module(reference: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weights", reference / "weights.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class Golden:
-    """One network's facts, and the same network of ours filled with the same weights."""
+    """One network's facts, and the same network of ours filled with the same weights.
 
-    def __init__(self, name: str, reference: Path, device: str = "cpu") -> None:
+    Args:
+        name: of the method.
+        reference: the folder of golden outputs.
+        weights: its module that makes weights and inputs.
+        device: where the network is to compute.
+    """
+
+    def __init__(
+        self, name: str, reference: Path, weights: ModuleType, device: str = "cpu"
+    ) -> None:
         if not (reference / name / "manifest.json").is_file():
             pytest.skip(f"the reference folder knows no {name}")
         self.manifest = json.loads((reference / name / "manifest.json").read_text())
         self.complexity = json.loads((reference / name / "complexity.json").read_text())
         golden = reference / name / "golden.npz"
         self.arrays = dict(np.load(golden)) if golden.is_file() else {}
-        self.weights = weights_module(reference)
+        self.weights = weights
         self.method: Method = METHODS[name].load()(device=device)
         self.weights.fill_(self.method.network.state_dict())
 

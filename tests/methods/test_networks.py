@@ -7,6 +7,7 @@ reference folder knows.
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -24,8 +25,10 @@ UNSEEN_MACS = {"airnet": 92_484_403_200}
 
 
 @pytest.fixture(scope="module", params=sorted(METHODS))
-def golden(request: pytest.FixtureRequest, reference: Path) -> Golden:
-    return Golden(request.param, reference)
+def golden(
+    request: pytest.FixtureRequest, reference: Path, reference_weights: ModuleType
+) -> Golden:
+    return Golden(request.param, reference, reference_weights)
 
 
 def test_the_state_dict_is_the_authors_key_for_key_and_shape_for_shape(golden: Golden) -> None:
@@ -89,7 +92,8 @@ def test_restored_images_equal_the_authors_in_double_precision(
 ) -> None:
     if not golden.arrays:
         pytest.skip("no code was released, so there are no golden outputs")
-    fresh = Golden(golden.manifest["method"], reference)  # double() changes the network for good
+    # double() changes the network for good.
+    fresh = Golden(golden.manifest["method"], reference, golden.weights)
     network = fresh.method.network.double()
     tolerance = FLOAT64_EXCEPTIONS.get(golden.manifest["method"], TOLERANCE["float64"])
     for key, x in fresh.inputs("out_f64"):
