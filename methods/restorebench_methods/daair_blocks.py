@@ -7,6 +7,7 @@ are (B, C, H, W).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import cast
@@ -104,6 +105,8 @@ class DaLe(nn.Module):
         return (self.proj_out(specialised * self.agnostic(z)),), logits
 
     def _dispatch(self, z: Tensor, chosen: Tensor) -> Tensor:
+        if z.is_cuda and torch.is_grad_enabled():
+            return chosen_experts(self.experts, chosen, z)
         # A run for shapes alone has no values to route by; every expert costs the same.
         experts = [0] * len(z) if chosen.is_meta else chosen.tolist()
         if len(set(experts)) == 1:  # always so for one image, and it saves copies of the features
@@ -112,6 +115,36 @@ class DaLe(nn.Module):
         groups = groupby(order, key=experts.__getitem__)
         parts = [self.experts[n](z[list(images)]) for n, images in groups]
         return torch.cat(parts)[sorted(range(len(order)), key=order.__getitem__)]
+
+
+def chosen_experts(experts: Iterable[nn.Module], chosen: Tensor, z: Tensor) -> Tensor:
+    """Send each image through its expert without asking the device which one that is.
+
+    So training on a GPU does not wait, and its steps can be captured as CUDA graphs.
+
+    Args:
+        experts: N experts.
+        chosen: the expert of each image, (B,), int64 in [0, N).
+        z: (B, C, H, W).
+
+    Returns:
+        (B, C/r, H, W).
+    """
+    layers = [(e.proj_in, e.to_qv, e.dwconv, e.proj) for e in cast(Iterable[Expert], experts)]
+    proj_in, to_qv, dwconv, proj = (
+        torch.stack([conv.weight for conv in convs]).index_select(0, chosen)
+        for convs in zip(*layers, strict=True)
+    )
+
+    def pointwise(weight: Tensor, x: Tensor) -> Tensor:
+        return cast(Tensor, (weight.flatten(2) @ x.flatten(2)).unflatten(-1, x.shape[-2:]))
+
+    q, v = F.gelu(pointwise(to_qv, pointwise(proj_in, z))).chunk(2, dim=1)
+    # One image whose channels are those of all images, so that each has a kernel of its own.
+    size = dwconv.shape[-1]
+    apart = q.reshape(1, -1, *q.shape[-2:])
+    convolved = F.conv2d(apart, dwconv.flatten(0, 1), padding=size // 2, groups=apart.shape[1])
+    return pointwise(proj, convolved.view_as(q) * v)
 
 
 class ControlledDaLe(DaLe):

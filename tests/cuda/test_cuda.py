@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from copy import copy, deepcopy
 from pathlib import Path
@@ -210,3 +212,57 @@ def test_a_training_lowers_its_loss_and_goes_on_after_an_interruption(
     assert (state["step"], [s["from_step"] for s in state["sessions"]]) == (30, [0, 13])
     gpu = torch.cuda.get_device_name(DEVICE)
     assert [session["device"] for session in state["sessions"]] == [gpu, gpu]
+
+
+@pytest.mark.parametrize("method", sorted({*METHODS} - {"moce_ir", "moce_ir_s"}))
+def test_captured_steps_train_as_others_do(
+    trainer: Callable[..., Training], recipe: Path, method: str
+) -> None:
+    # AirNet's loss changes on the way.
+    recipe.write_text(recipe.read_text().replace("warm_up: 0,", "warm_up: 15,"))
+    losses, networks = [], []
+    for graph in (False, True):
+        training = trainer(method, f"graph-{graph}", device=DEVICE, graph=graph)
+        with training:
+            losses.append([float(progress.loss) for progress in training.run()])
+        networks.append(training.restorer.network)
+    # Sums are taken in an order that varies, and steps carry what differs on.
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert losses[0][:6] == pytest.approx(losses[1][:6], rel=1e-3)
+    for (name, one), two in zip(
+        networks[0].named_parameters(), networks[1].parameters(), strict=True
+    ):
+        assert float((one - two).abs().max()) < 0.02, name
+
+
+def test_a_captured_training_goes_on_after_an_interruption(
+    trainer: Callable[..., Training], tmp_path: Path
+) -> None:
+    with trainer("restormer", "whole", device=DEVICE, graph=True) as whole:
+        list(whole.run())
+
+    def interrupted() -> None:
+        with trainer("restormer", "broken", device=DEVICE, graph=True) as training:
+            for progress in training.run():
+                if progress.step == 13:
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert state_of(tmp_path / "broken")["step"] == 13
+    with trainer("restormer", "broken", device=DEVICE, graph=True) as training:
+        assert [progress.step for progress in training.run()] == [*range(14, 31)]
+    assert mean_loss(training) == pytest.approx(mean_loss(whole), rel=0.02)
+
+
+def test_a_step_that_asks_the_device_cannot_be_captured_and_says_so(
+    training_root: Path, recipe: Path, tmp_path: Path
+) -> None:
+    # In a process of its own: what is left of a failed capture is not specified.
+    words = [sys.executable, "-m", "restorebench", "train", "-m", "moce_ir", "--graph"]
+    words += ["--recipe", str(recipe), "--data-root", str(training_root), "--device", DEVICE]
+    done = subprocess.run([*words, "--out", str(tmp_path / "out")], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "a step of MoCEIR cannot be captured" in done.stderr
+    assert "train it without --graph" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -22,6 +22,7 @@ extends: three_deg_small
 name: tiny
 title: thirty steps on tiny crops
 variant: tiny
+mixture: three_deg_synthetic
 crop: 16
 batch: 3
 length: 30

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from restorebench.errors import ConfigError
 from restorebench.inference import computing
 from restorebench_methods.daair import DaAIR, DaAIRMethod, routing_loss
-from restorebench_methods.daair_blocks import DaLe
+from restorebench_methods.daair_blocks import DaLe, chosen_experts
 
 SMALL: dict[str, Any] = {
     "dim": 8,
@@ -99,6 +99,20 @@ def test_each_image_pays_for_one_expert_only(network: DaAIR) -> None:
     assert len(logits.argmax(-1).unique()) > 1
     assert macs(network, x) == 6 * macs(network, x[:1])
     assert macs(network, x) == macs(network.to("meta"), x.to("meta"))
+
+
+def test_experts_can_be_chosen_without_asking_which(network: DaAIR) -> None:
+    dale = next(m for m in network.modules() if isinstance(m, DaLe))
+    z = torch.randn(6, dale.proj_out.out_channels, 16, 24)
+    chosen = torch.tensor([2, 0, 1, 2, 2, 0])
+    told = torch.cat([dale.experts[n](z1) for n, z1 in zip(chosen, z.split(1), strict=True)])
+    untold = chosen_experts(dale.experts, chosen, z)
+    torch.testing.assert_close(untold, told)
+    ours, theirs = (
+        torch.autograd.grad(out.square().sum(), list(dale.experts.parameters()))
+        for out in (untold, told)
+    )
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_the_global_residual_adds_shallow_features_and_not_the_image(network: DaAIR) -> None:

@@ -158,7 +158,7 @@ def test_no_half_of_a_step_is_stored(trainer: Trainer, tmp_path: Path, times: in
                 signal.raise_signal(signal.SIGINT)
 
     training = trainer("restormer", "broken", steps=4, save_every=2)
-    training.optimiser.register_step_post_hook(interrupt)
+    training.step.optimiser.register_step_post_hook(interrupt)
     with pytest.raises(KeyboardInterrupt), training:
         list(training.run())
     assert state_of(tmp_path / "broken")["step"] == (3 if times == 1 else 2)
@@ -230,7 +230,7 @@ def test_another_seed_is_another_training(trainer: Trainer) -> None:
 
 def test_the_averaged_weights_are_the_mean_that_the_recipe_says(trainer: Trainer) -> None:
     training = trainer("restormer", steps=4)
-    assert training.average is not None
+    assert training.step.average is not None
     weight = training.network.get_parameter("output.weight")
     expected = None
     with training:
@@ -240,7 +240,7 @@ def test_the_averaged_weights_are_the_mean_that_the_recipe_says(trainer: Trainer
             keep = min(0.9, (1 + step) / (10 + step))
             expected = now if expected is None else keep * expected + (1 - keep) * now
     assert expected is not None
-    average = training.average.module.get_parameter("output.weight")
+    average = training.step.average.get_parameter("output.weight")
     torch.testing.assert_close(average, expected)
 
 

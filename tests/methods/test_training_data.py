@@ -56,7 +56,9 @@ def test_a_cycle_shows_sources_once_they_begin_and_as_often_as_they_repeat(
         f"  - {{name: early, repeat: 2, {noise}}}\n"
         f"  - {{name: latest, begin: 11, repeat: 3, {noise}}}\n"
     )
-    recipe.write_text(recipe.read_text().replace("crop: 16", "crop: 16\nmixture: mix.yaml"))
+    recipe.write_text(
+        recipe.read_text().replace("mixture: three_deg_synthetic", "mixture: mix.yaml")
+    )
     course = find_course("hair", str(recipe))
     options = Options(data_root=training_root, out=tmp_path / "out")
     chosen = Training(course, options, Catalog.installed()).crops._choose
@@ -80,7 +82,7 @@ def test_an_epoch_shows_each_image_as_often_as_the_mixture_says(
         " mix: [gaussian_noise: {sigma: 15}]}\n"
         "  - {name: little, kind: derain, datasets: [bsd400], mix: [gaussian_noise: {sigma: 50}]}\n"
     )
-    text = recipe.read_text().replace("crop: 16", "crop: 16\norder: shuffled\nmixture: mix.yaml")
+    text = recipe.read_text().replace("three_deg_synthetic", "mix.yaml\norder: shuffled")
     recipe.write_text(text)
     options = Options(data_root=training_root, out=tmp_path / "out")
     crops = Training(find_course("hair", str(recipe)), options, Catalog.installed()).crops

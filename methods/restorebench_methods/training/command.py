@@ -50,6 +50,9 @@ def train(  # noqa: PLR0913 - each parameter is an option
     device: Annotated[str, typer.Option(help="A torch device, such as cuda:0.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Of weights, crops and degradations.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make crops.")] = 0,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="On CUDA, launch each step as a whole.")
+    ] = False,
     save_every: Annotated[
         int, typer.Option(min=1, help="Steps between two savings of the state.")
     ] = 200,
@@ -71,6 +74,7 @@ def train(  # noqa: PLR0913 - each parameter is an option
         steps=steps,
         init=init,
         workers=workers,
+        graph=graph,
         save_every=save_every,
     )
     catalog = Catalog.installed(plugin or ())

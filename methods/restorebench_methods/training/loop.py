@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from restorebench.allocator import keep_freed_memory
@@ -24,8 +23,9 @@ from restorebench_methods.training.data import Crops, check_sizes, find_sets, fi
 from restorebench_methods.training.interrupt import uninterrupted
 from restorebench_methods.training.objective import Batch
 from restorebench_methods.training.overlap import find_test_images
-from restorebench_methods.training.recipe import Course, OptimiserSpec
+from restorebench_methods.training.recipe import Course
 from restorebench_methods.training.state import Folder, State, describe_session
+from restorebench_methods.training.step import Step
 from restorebench_methods.training.validation import validate
 
 
@@ -49,6 +49,8 @@ class Options:
     """Weights to begin from, as `load_method` takes them; drawn at random without."""
     workers: int = 0
     """Processes that make crops; 0 makes them in this one."""
+    graph: bool = False
+    """Whether to launch each step as one CUDA graph."""
     save_every: int = 200
     """Steps between two writings of the state, which a kill throws back to, but no interrupt."""
 
@@ -84,6 +86,8 @@ class Training:
         recipe, objective = course.recipe, course.own.objective
         if options.steps is not None and options.steps < 1:
             raise UsageError(f"steps must be at least 1, got {options.steps}")
+        if options.graph and not options.device.startswith("cuda"):
+            raise UsageError(f"--graph needs a CUDA device, got {options.device}")
         self.method = _method(course, options, catalog)
         self.network = self.method.network
         objective.check(self.network, len(course.mixture.kinds))
@@ -101,8 +105,7 @@ class Training:
                 f"source {last.name} begins at sample {last.begin}, but {self.total} steps show "
                 f"only {self.total * recipe.batch}; train longer, or by another mixture"
             )
-        self.average = None if recipe.ema is None else _average(self.network, recipe.ema)
-        self.optimiser = _optimiser(self.network, recipe.optimiser)
+        self.step = Step(course, self.network, graph=options.graph)
         self.state = State()
         self.whole = True
         """Whether the state is that of a step's end."""
@@ -140,7 +143,7 @@ class Training:
     def restorer(self) -> Method:
         """The method with the weights that are kept: the averaged ones, if there are such."""
         restorer = copy(self.method)
-        restorer.network = self.network if self.average is None else self.average.module
+        restorer.network = self.step.averaged()
         return restorer
 
     def run(self) -> Iterator[Progress]:
@@ -177,29 +180,10 @@ class Training:
             yield Progress(step, self.total, loss, lr, psnr)
 
     def _step(self, data: list[Tensor], lr: float) -> Tensor:
+        number = self.state.step
         # What a step draws depends on its number alone, so that no generator needs storing.
-        torch.manual_seed(_seed(self.options.seed, self.state.step))
-        recipe, objective = self.course.recipe, self.course.own.objective
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        self.network.train()
-        if recipe.statistics == "running":
-            for module in self.network.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        batch = self._batch(*data)
-        half = recipe.precision == "bfloat16" and self.method.device.type == "cuda"
-        with torch.autocast(self.method.device.type, torch.bfloat16, enabled=half):
-            loss = objective.loss(self.network, batch, self._time(self.state.step))
-        self.optimiser.zero_grad()
-        loss.backward()
-        if recipe.clip is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        self.optimiser.step()
-        objective.after_step(self.network)
-        if self.average is not None:
-            self.average.update_parameters(self.network)
-        return loss.detach()
+        torch.manual_seed(_seed(self.options.seed, number))
+        return self.step.take(self._batch(*data), number, lr, self._time(number))
 
     def _batches(self) -> Iterator[list[Tensor]]:
         size = self.course.recipe.batch
@@ -216,12 +200,14 @@ class Training:
         except BenchError as error:  # a worker's error carries its traceback along
             raise type(error)(str(error).strip().splitlines()[-1]) from error
 
-    def _batch(self, degraded: Tensor, clean: Tensor, kind: Tensor) -> Batch:
+    def _batch(self, *data: Tensor) -> Batch:
+        # A copy to a GPU need not wait for the step before.
+        degraded, clean, kind = (t.to(self.method.device, non_blocking=True) for t in data)
         return Batch(
             degraded=self.method.prepare(degraded[:, 0]),
             clean=self.method.prepare(clean),
             other=self.method.prepare(degraded[:, -1]),
-            kind=kind.to(self.method.device),
+            kind=kind,
         )
 
     def _time(self, step: int) -> float:
@@ -249,16 +235,13 @@ class Training:
                 "lower the learning rate. The state before is kept"
             )
         self.state.network = self.network.state_dict()
-        self.state.average = {} if self.average is None else self.average.state_dict()
-        self.state.optimiser = self.optimiser.state_dict()
+        self.state.average = {} if self.step.average is None else self.step.average.state_dict()
+        self.state.optimiser = self.step.optimiser.state_dict()
         self.folder.write(self.state, self._identity())
 
     def _restore(self, stored: State) -> None:
         self.state = stored
-        self.network.load_state_dict(stored.network)
-        self.optimiser.load_state_dict(stored.optimiser)
-        if self.average is not None:
-            self.average.load_state_dict(stored.average)
+        self.step.load(stored.network, stored.average, stored.optimiser)
 
 
 def _method(course: Course, options: Options, catalog: Catalog) -> Method:
@@ -287,19 +270,3 @@ def _seed(seed: int, step: int) -> int:
 def _steps(course: Course, epoch: int) -> int:
     per_unit = 1.0 if course.recipe.unit == "steps" else epoch / course.recipe.batch
     return max(1, round(course.recipe.length * per_unit))
-
-
-def _average(network: nn.Module, keep: float) -> AveragedModel:
-    """Return a copy that follows the network, quickly at first and then as slowly as ``keep``."""
-
-    def follow(ours: Any, theirs: Any, updates: Tensor | int) -> None:
-        kept = min(keep, (1 + int(updates)) / (10 + int(updates)))
-        get_ema_multi_avg_fn(kept)(ours, theirs, updates)
-
-    return AveragedModel(network, multi_avg_fn=follow)
-
-
-def _optimiser(network: nn.Module, spec: OptimiserSpec) -> torch.optim.Optimizer:
-    learning = [p for p in network.parameters() if p.requires_grad]
-    kind = torch.optim.AdamW if spec.kind == "adamw" else torch.optim.Adam
-    return kind(learning, betas=spec.betas, weight_decay=spec.weight_decay)

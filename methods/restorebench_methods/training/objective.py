@@ -7,8 +7,7 @@ after a step of the optimiser.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from pydantic import Field
@@ -26,8 +25,7 @@ from restorebench_methods.ndr_restore import NDRN
 Weight = Annotated[float, Field(ge=0)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(NamedTuple):
     """Crops as the network takes them: in its colour order and on its device."""
 
     degraded: Tensor
@@ -68,6 +66,10 @@ class _Objective(Spec):
             batch: what it is shown.
             time: how far the training is, in the recipe's unit.
         """
+
+    def phase(self, time: float) -> int:
+        """Return a number that changes when the loss is computed in another way from then on."""
+        return 0
 
     def after_step(self, network: nn.Module) -> None:
         """Change what follows the trained parameters by a rule of its own; most have nothing."""
@@ -140,10 +142,14 @@ class Contrastive(_Objective):
     views: ClassVar[int] = 2
     trains: ClassVar[type[nn.Module]] = AirNet
 
+    def phase(self, time: float) -> int:
+        """Return 0 in the warm-up and 1 after it."""
+        return int(time >= self.warm_up)
+
     def loss(self, network: nn.Module, batch: Batch, time: float) -> Tensor:
         """Return the cross-entropy of the contrast; after the warm-up with the error added."""
         airnet = cast(AirNet, network)
-        if time < self.warm_up:
+        if self.phase(time) == 0:
             _, logits, labels = airnet.E.E(batch.degraded, batch.other)
             return F.cross_entropy(logits, labels)
         restored, logits, labels = airnet(batch.degraded, batch.other)

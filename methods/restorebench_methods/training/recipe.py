@@ -133,8 +133,8 @@ class Recipe(Spec):
     """Largest norm of the gradient of all parameters together."""
     ema: float | None = Field(default=None, ge=0, lt=1)
     """Share that the averaged weights keep in each step; without it the raw weights are kept."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Type of the autocast on CUDA; other devices train in float32."""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """On CUDA; other devices train in float32."""
     validation: Validation
     methods: dict[str, MethodSpec] = Field(min_length=1)
     notes: tuple[str, ...] = ()
