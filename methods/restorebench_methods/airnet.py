@@ -114,8 +114,7 @@ def _guide(body: nn.ModuleList, x: Tensor, inter: Tensor) -> Tensor:
 def _degradation_map(encoder: Encoder, x: Tensor) -> Tensor:
     """Return the encoder's map of (B, 3, H, W), which is all that restoring needs of it.
 
-    The authors' code computes the embedding as well: 1.8 % of the published network's cost, a fifth
-    of the small one's.
+    The authors' code computes the embedding as well, 1.8 % of the published network's cost.
     """
     return encoder(x).inter if is_reference() else cast(Tensor, encoder.E_pre(x))
 

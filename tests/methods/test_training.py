@@ -313,6 +313,34 @@ def test_on_the_plateau_a_training_can_be_given_another_length(
     assert [(s["from_step"], s["of_steps"]) for s in card.sessions] == [(0, 20), (2, 6)]
 
 
+def test_a_training_goes_on_where_another_device_left_it(trainer: Trainer, tmp_path: Path) -> None:
+    for out in ("whole", "moved"):
+        with trainer("restormer", out, steps=4, save_every=2) as training:
+            for progress in training.run():
+                if (out, progress.step) == ("moved", 2):
+                    break
+    file = tmp_path / "moved/state.pt"
+    stored = torch.load(file, weights_only=True)
+    for group in stored["state"]["optimiser"]["param_groups"]:  # as on CUDA
+        group |= {"capturable": True, "fused": True, "lr": torch.tensor(group["lr"])}
+    torch.save(stored, file)
+    with trainer("restormer", "moved", steps=4, save_every=2) as training:
+        list(training.run())
+    assert_equal_states(tmp_path / "whole", tmp_path / "moved")
+
+
+def test_a_state_of_another_version_is_refused(trainer: Trainer, tmp_path: Path) -> None:
+    with trainer("restormer", steps=2) as training:
+        list(training.run())
+    file = tmp_path / "out/state.pt"
+    stored = torch.load(file, weights_only=True)
+    stored["state"]["average"] = {f"module.{k}": t for k, t in stored["state"]["average"].items()}
+    torch.save(stored, file)
+    with pytest.raises(StoreError, match=r"state\.pt was written by another version"):
+        trainer("restormer", steps=2).__enter__()
+    assert file.exists()
+
+
 def test_a_card_tells_the_training_in_one_line(trainer: Trainer, recipe: Path) -> None:
     with trainer("restormer", steps=1) as training:
         many = describe(training).words
@@ -372,6 +400,8 @@ def test_what_cannot_be_trained_is_said(trainer: Trainer, tmp_path: Path, recipe
         trainer("prompt_ir")
     with pytest.raises(UsageError, match="steps must be at least 1, got 0"):
         trainer("restormer", steps=0)
+    with pytest.raises(UsageError, match="--graph needs a CUDA device, got cpu"):
+        trainer("restormer", graph=True)
     with pytest.raises(
         DataError, match=r"of WED, found 0 .*; of Rain100L, training part, found 0 "
     ):

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from restorebench.allocator import keep_freed_memory
 from restorebench.catalog import Catalog
-from restorebench.errors import BenchError, UsageError
+from restorebench.errors import BenchError, StoreError, UsageError
 from restorebench.loading import load_method
 from restorebench.method import Method
 from restorebench_methods.training.data import Crops, check_sizes, find_sets, find_sources
@@ -241,7 +241,13 @@ class Training:
 
     def _restore(self, stored: State) -> None:
         self.state = stored
-        self.step.load(stored.network, stored.average, stored.optimiser)
+        try:
+            self.step.load(stored.network, stored.average, stored.optimiser)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise StoreError(
+                f"{self.folder.path / 'state.pt'} was written by another version of restorebench; "
+                "delete it to train from the start"
+            ) from error
 
 
 def _method(course: Course, options: Options, catalog: Catalog) -> Method:
