@@ -120,7 +120,9 @@ class DaLe(nn.Module):
 def chosen_experts(experts: Iterable[nn.Module], chosen: Tensor, z: Tensor) -> Tensor:
     """Send each image through its expert without asking the device which one that is.
 
-    So training on a GPU does not wait, and its steps can be captured as CUDA graphs.
+    So training on a GPU does not wait, and its steps can be captured as CUDA graphs. Experts that
+    see no image get gradients of zero here, and none where experts run one by one. On the CPU,
+    which need not wait, restoring takes an eighth to a fifth longer this way.
 
     Args:
         experts: N experts.

@@ -189,10 +189,13 @@ def test_costs_are_those_of_the_device(tmp_path: Path) -> None:
     assert 4 * 26_000_000 < memory.weights <= memory.peak <= memory.reserved
 
 
+@pytest.mark.parametrize("graph", [False, True])
 def test_a_training_lowers_its_loss_and_goes_on_after_an_interruption(
-    trainer: Callable[..., Training], tmp_path: Path
+    trainer: Callable[..., Training], tmp_path: Path, graph: bool
 ) -> None:
-    training = trainer("restormer", device=DEVICE)
+    with trainer("restormer", "whole", device=DEVICE, graph=graph) as whole:
+        list(whole.run())
+    training = trainer("restormer", device=DEVICE, graph=graph)
     before = mean_loss(training)
 
     def interrupted() -> None:
@@ -205,9 +208,10 @@ def test_a_training_lowers_its_loss_and_goes_on_after_an_interruption(
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert state_of(tmp_path / "out")["step"] == 13
-    with trainer("restormer", device=DEVICE) as training:
+    with trainer("restormer", device=DEVICE, graph=graph) as training:
         assert [progress.step for progress in training.run()] == [*range(14, 31)]
     assert mean_loss(training) < 0.9 * before
+    assert mean_loss(training) == pytest.approx(mean_loss(whole), rel=0.1)
     state = state_of(tmp_path / "out")
     assert (state["step"], [s["from_step"] for s in state["sessions"]]) == (30, [0, 13])
     gpu = torch.cuda.get_device_name(DEVICE)
@@ -230,26 +234,6 @@ def test_captured_steps_train_as_others_do(
     assert losses[0][:6] == pytest.approx(losses[1][:6], rel=1e-3)
     assert losses[0] == pytest.approx(losses[1], rel=0.1)
     assert ends[0] == pytest.approx(ends[1], rel=0.1)
-
-
-def test_a_captured_training_goes_on_after_an_interruption(
-    trainer: Callable[..., Training], tmp_path: Path
-) -> None:
-    with trainer("restormer", "whole", device=DEVICE, graph=True) as whole:
-        list(whole.run())
-
-    def interrupted() -> None:
-        with trainer("restormer", "broken", device=DEVICE, graph=True) as training:
-            for progress in training.run():
-                if progress.step == 13:
-                    raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert state_of(tmp_path / "broken")["step"] == 13
-    with trainer("restormer", "broken", device=DEVICE, graph=True) as training:
-        assert [progress.step for progress in training.run()] == [*range(14, 31)]
-    assert mean_loss(training) == pytest.approx(mean_loss(whole), rel=0.1)
 
 
 def test_a_step_that_asks_the_device_cannot_be_captured_and_says_so(

@@ -240,14 +240,14 @@ class Training:
         self.folder.write(self.state, self._identity())
 
     def _restore(self, stored: State) -> None:
-        self.state = stored
-        try:
-            self.step.load(stored.network, stored.average, stored.optimiser)
-        except (KeyError, RuntimeError, ValueError) as error:
+        kept = {} if self.step.average is None else self.step.average.state_dict()
+        if stored.average.keys() != kept.keys():
             raise StoreError(
                 f"{self.folder.path / 'state.pt'} was written by another version of restorebench; "
                 "delete it to train from the start"
-            ) from error
+            )
+        self.state = stored
+        self.step.load(stored.network, stored.average, stored.optimiser)
 
 
 def _method(course: Course, options: Options, catalog: Catalog) -> Method:

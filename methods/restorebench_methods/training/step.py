@@ -168,7 +168,10 @@ def _optimiser(
 
 @torch.no_grad()
 def _follow(ours: Iterable[Tensor], theirs: Iterable[Tensor], share: Tensor) -> None:
-    """Move tensors by a share of the way to others, all at once."""
+    """Move tensors by a share of the way to others, all at once.
+
+    Torch's `AveragedModel` reads its count on the host, which a captured step cannot.
+    """
     followers = list(ours)
     ways = torch._foreach_sub(list(theirs), followers)
     torch._foreach_mul_(ways, share)
