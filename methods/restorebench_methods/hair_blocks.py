@@ -56,7 +56,11 @@ class PixelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
         n = self.norm(x)
-        q, k, v = (conv(n).flatten(2).mT.unsqueeze(1) for conv in (self.q, self.k, self.v))
+        # Cloned: `contiguous` leaves the strides of a single pixel, for which CUDA has no kernel.
+        q, k, v = (
+            conv(n).flatten(2).mT.clone(memory_format=torch.contiguous_format).unsqueeze(1)
+            for conv in (self.q, self.k, self.v)
+        )
         attended = F.scaled_dot_product_attention(q, k, v).squeeze(1)
         return cast(Tensor, x + self.proj_out(attended.mT.unflatten(-1, x.shape[-2:])))
 
