@@ -18,7 +18,7 @@ from restorebench_methods.training.recipe import Course, Mixture, Recipe, find_c
 from restorebench_methods.training.schedule import Cosine, Piecewise
 
 FOLDER = Path(str(files("restorebench_methods"))) / "recipes"
-EXTENDING = ("three_deg_small_2", "five_deg_small")
+EXTENDING = ("three_deg_small_2", "three_deg_small_3", "five_deg_small")
 RECIPES = {
     name: Recipe.read(FOLDER / f"{name}.yaml") for name in recipe_names() if name not in EXTENDING
 }
