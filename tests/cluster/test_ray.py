@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +70,28 @@ def test_a_node_and_workers_that_are_lost_amid_the_run_cost_nothing(
     order, out = make("ray", address=cluster.address), tmp_path / "ray"
 
     # Ray's workers have a handler for the first, which raises wherever the method is.
-    end = {4: signal.SIGTERM, 7: signal.SIGKILL}
+    due = [(4, signal.SIGTERM), (7, signal.SIGKILL)]
+    ended: set[int] = set()
+
+    def end_a_worker(by: signal.Signals, dispatch: Dispatch) -> bool:
+        """End the latest attempt's worker that is there; the lost node's is not."""
+        for _, _, attempt in reversed([*attempts_at(dispatch.folder)]):
+            process = int(attempt.worker.rpartition(":")[2])
+            with suppress(ProcessLookupError):
+                if process not in ended:
+                    os.kill(process, by)
+                    ended.add(process)
+                    return True
+        return False
 
     def kill(count: int, dispatch: Dispatch) -> None:
         if count == 2:  # the node's raylet and its worker, as when its power is cut
             cluster.remove_node(sorted(cluster.worker_nodes, key=str)[0], allow_graceful=False)
-        if count in end:
-            last = [attempt for _, _, attempt in attempts_at(dispatch.folder)][-1]
-            os.kill(int(last.worker.rpartition(":")[2]), end[count])
+        if due and count >= due[0][0] and end_a_worker(due[0][1], dispatch):
+            due.pop(0)
 
     seen_through(order, out, kill)
+    assert not due
     assert_equal_runs(out, whole)
 
 
