@@ -126,8 +126,9 @@ def test_each_beats_the_input_on_every_task(board: Leaderboard) -> None:
     noise = ["bsd68_s15", "bsd68_s25", "bsd68_s50"]
     assert (gain[noise] > 5).all(axis=None), gain
     assert (gain["rain100l"] > 2).all(), gain
-    # AirNet, which sees little of an image at once, has 1.2 dB; the others 2.0 at least.
-    assert (gain["sots_outdoor"] > 1).all(), gain
+    # AirNet sees too little of an image at once to know haze well.
+    assert (gain["sots_outdoor"].drop("airnet") > 1.5).all(), gain
+    assert gain["sots_outdoor"]["airnet"] > 1, gain
 
 
 def test_a_table_says_small_and_who_trained_them(board: Leaderboard) -> None:
